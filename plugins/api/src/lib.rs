@@ -1,0 +1,10 @@
+//! What an extension of the hardwired storage engine needs, and nothing of the engine itself.
+//!
+//! The crate holds the error type, the configuration-string parser, the traits of every extension kind and the
+//! link-time registry through which `wiredtiger_open` finds extensions by name.
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+pub mod error;
+pub mod file_system;
+
+pub use error::{Error, ErrorCode, Result, SubLevel};
