@@ -5,6 +5,9 @@
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 pub mod error;
+pub mod extension;
 pub mod file_system;
+pub mod key_provider;
+pub mod registry;
 
 pub use error::{Error, ErrorCode, Result, SubLevel};
