@@ -182,7 +182,11 @@ impl LoadedExtensions {
     fn terminate_kind(&mut self, kind: ExtensionKind) -> Result<()> {
         let of_kind = self.loaded.iter_mut().filter(|loaded| loaded.extension.kind() == kind);
         let instances: Vec<_> = of_kind.filter_map(|loaded| loaded.instance.take()).collect();
-        instances.iter().fold(Ok(()), |outcome, instance| outcome.and(self.reported(instance.terminate())))
+        let mut outcome = Ok(());
+        for instance in instances {
+            outcome = outcome.and(self.reported(instance.terminate()));
+        }
+        outcome
     }
 
     fn reported(&self, result: Result<()>) -> Result<()> {
