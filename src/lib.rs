@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod extensions;
+pub mod key_provider;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
