@@ -3,3 +3,6 @@
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
+
+pub mod block;
+pub mod os;
