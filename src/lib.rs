@@ -3,6 +3,10 @@
 
 pub mod extensions;
 pub mod key_provider;
+pub mod packing;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
+
+pub mod block;
+pub mod os;
