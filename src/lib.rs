@@ -3,3 +3,7 @@
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
+
+mod cache;
+mod sync;
+pub mod txn;
