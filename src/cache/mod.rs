@@ -158,9 +158,9 @@ impl Cache {
             || self.dirty_bytes.load(Ordering::Relaxed) > self.dirty_trigger.load(Ordering::Relaxed)
     }
 
-    /// What eviction should do now; `None`: nothing. `waiting` bytes are unlinked and only wait to be freed.
-    pub(crate) fn want(&self, waiting: u64) -> Option<Want> {
-        let bytes = self.bytes().saturating_sub(waiting);
+    /// What eviction should do now; `None`: nothing.
+    pub(crate) fn want(&self) -> Option<Want> {
+        let bytes = self.bytes();
         let space = bytes > self.target.load(Ordering::Relaxed);
         let clean = self.dirty_bytes() > self.dirty_target.load(Ordering::Relaxed);
         let aggressive = bytes > self.trigger.load(Ordering::Relaxed);

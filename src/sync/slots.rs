@@ -45,6 +45,19 @@ pub(crate) struct Found {
     pub(crate) sequence: u64,
 }
 
+/// Where a descent goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Descent {
+    /// The slot.
+    pub(crate) index: usize,
+    /// Its link.
+    pub(crate) link: u64,
+    /// Its word.
+    pub(crate) word: u64,
+    /// The word of the slot behind it; 0: none.
+    pub(crate) next: u64,
+}
+
 /// A consistent view of count and array, before validation.
 #[derive(Clone, Copy)]
 struct View {
@@ -138,17 +151,30 @@ impl Slots {
     }
 
     /// As [`Slots::search`] on an array with links, for descending: the link of the last slot whose key isn't greater than
-    /// `key` (`strict`: is smaller), the slot's index, and the word of the slot behind it (0: none).
+    /// `key` (`strict`: is smaller), with the words of that slot and of the one behind it.
     #[inline]
-    pub(crate) fn descend<'a>(&self, key: &[u8], strict: bool, key_of: impl Fn(u64) -> &'a [u8]) -> (usize, u64, u64) {
+    pub(crate) fn descend<'a>(&self, key: &[u8], strict: bool, key_of: impl Fn(u64) -> &'a [u8]) -> Descent {
         loop {
             let sequence = self.sequence();
             // The first slot's key stands for "everything smaller".
             let (at, equal) = self.search_once(key, 1, &key_of);
             let index = if equal != 0 && !strict { at } else { at.saturating_sub(1) };
-            let (link, next) = (self.link(index), self.word(index + 1));
+            let descent =
+                Descent { index, link: self.link(index), word: self.word(index), next: self.word(index + 1) };
             if self.validate(sequence) {
-                return (index, link, next);
+                return descent;
+            }
+        }
+    }
+
+    /// As [`Slots::descend`], for the last slot.
+    pub(crate) fn descend_last(&self) -> Descent {
+        loop {
+            let sequence = self.sequence();
+            let index = self.len().saturating_sub(1);
+            let descent = Descent { index, link: self.link(index), word: self.word(index), next: 0 };
+            if self.validate(sequence) {
+                return descent;
             }
         }
     }
@@ -505,10 +531,10 @@ mod tests {
             old.extend(slots.insert(index, key, index as u64 + 10, Some(index as u64 + 100)));
         }
         let key_of = |word| [b"".as_slice(), b"f", b"m"][word as usize - 10];
-        assert_eq!(slots.descend(b"", false, key_of), (0, 100, 11));
-        assert_eq!(slots.descend(b"f", false, key_of), (1, 101, 12));
-        assert_eq!(slots.descend(b"f", true, key_of), (0, 100, 11));
-        assert_eq!(slots.descend(b"z", false, key_of), (2, 102, 0));
+        assert_eq!(slots.descend(b"", false, key_of), Descent { index: 0, link: 100, word: 10, next: 11 });
+        assert_eq!(slots.descend(b"f", false, key_of), Descent { index: 1, link: 101, word: 11, next: 12 });
+        assert_eq!(slots.descend(b"f", true, key_of), Descent { index: 0, link: 100, word: 10, next: 11 });
+        assert_eq!(slots.descend(b"z", false, key_of), Descent { index: 2, link: 102, word: 12, next: 0 });
     }
 
     #[test]
