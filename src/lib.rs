@@ -9,4 +9,7 @@ pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
 
 pub mod block;
+mod cache;
 pub mod os;
+mod sync;
+pub mod txn;
