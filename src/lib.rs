@@ -1,10 +1,10 @@
 //! hardwired: a storage engine compatible with WiredTiger, with its extensions linked in at compile time.
 #![deny(unsafe_code)]
 
+pub mod block;
+pub mod metadata;
+pub mod os;
 pub mod packing;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
-
-pub mod block;
-pub mod os;
