@@ -1,6 +1,7 @@
 //! hardwired: a storage engine compatible with WiredTiger, with its extensions linked in at compile time.
 #![deny(unsafe_code)]
 
+pub mod config;
 pub mod packing;
 
 pub use hardwired_plugin as plugin;
