@@ -6,3 +6,9 @@ pub mod packing;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
+
+pub mod block;
+mod cache;
+pub mod os;
+mod sync;
+pub mod txn;
