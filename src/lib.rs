@@ -2,9 +2,13 @@
 #![deny(unsafe_code)]
 
 pub mod block;
+mod cache;
+pub mod config;
 pub mod metadata;
 pub mod os;
 pub mod packing;
+mod sync;
+pub mod txn;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
