@@ -5,6 +5,7 @@
 //!   commit point of every checkpoint.
 //! - [`Checkpoint`], [`checkpoints_of`], [`choose_deletions`]: the `checkpoint=(...)` list of a file, and which
 //!   checkpoints a new one deletes.
+//! - [`FileValue`], [`new_file_value`]: the value strings of files, tables and column groups.
 //! - [`write_gen`]: the numbers that tell pages of this run from pages of earlier ones.
 //! - [`system`]: the `system:` entries of a database checkpoint.
 //! - [`home`]: lock file, version file, base configuration, and what to make of a damaged directory.
@@ -32,6 +33,7 @@ pub mod home;
 pub mod system;
 mod text_file;
 mod turtle;
+mod value;
 pub mod write_gen;
 
 pub use checkpoint::{
@@ -40,3 +42,7 @@ pub use checkpoint::{
 };
 pub use deletion::{CheckpointRequest, DropRule, Protection, choose_deletions, is_skipped, parse_drops};
 pub use turtle::{METADATA_URI, TURTLE_FILE, Turtle, Version};
+pub use value::{
+    FileValue, HISTORY_CONFIG, METADATA_FILE_ID, base_of, new_column_group_value, new_file_value, new_metadata_value,
+    new_table_value, with_checkpoints,
+};
