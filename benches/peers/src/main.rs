@@ -60,6 +60,9 @@ struct Arguments {
     /// Where the databases go, in a temporary directory that is removed; the system's by default.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Which seconds count.
+    #[arg(long, value_enum, default_value_t = Measure::Wall)]
+    measure: Measure,
     /// Engines to show ratios to.
     #[arg(long, value_delimiter = ',', default_value = "wiredtiger,lmdb")]
     relative_to: Vec<String>,
@@ -75,6 +78,16 @@ struct Arguments {
     /// The round, which seeds the random orders.
     #[arg(long, hide = true, default_value_t = 0)]
     round: u64,
+}
+
+/// Which seconds the rates are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Measure {
+    /// Those of the clock on the wall.
+    Wall,
+    /// Processor time of all threads of the process, the engine's background threads included: steadier on a busy
+    /// machine, but blind to waiting.
+    Cpu,
 }
 
 impl Arguments {

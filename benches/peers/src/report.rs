@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fmt::Write};
 use anyhow::{Result, bail};
 
 use crate::{
-    Arguments,
+    Arguments, Measure,
     rounds::{Outcome, Sample},
 };
 
@@ -60,6 +60,7 @@ struct Table<'o> {
     workloads: Vec<&'o str>,
     samples: &'o [Sample],
     rounds: u64,
+    unit: &'static str,
 }
 
 impl<'o> Table<'o> {
@@ -71,6 +72,10 @@ impl<'o> Table<'o> {
             workloads: workloads.collect(),
             samples: &outcome.samples,
             rounds: arguments.rounds,
+            unit: match arguments.measure {
+                Measure::Wall => "operations a second",
+                Measure::Cpu => "operations a second of processor time",
+            },
         })
     }
 
@@ -86,7 +91,7 @@ impl<'o> Table<'o> {
     }
 
     fn rates(&self, text: &mut String) -> Result<()> {
-        self.header("operations a second", &self.engines, text)?;
+        self.header(self.unit, &self.engines, text)?;
         for workload in &self.workloads {
             write!(text, "| {workload} |")?;
             for engine in &self.engines {
@@ -205,7 +210,7 @@ mod tests {
             sample(2, "a", 1.0),
             sample(3, "b", 1.0),
         ];
-        let table = Table { engines: vec!["a", "b"], workloads: vec!["read"], samples: &samples, rounds: 4 };
+        let table = Table { engines: vec!["a", "b"], workloads: vec!["read"], samples: &samples, rounds: 4, unit: "" };
         let mut text = String::new();
         table.ratios("a", &mut text).unwrap();
         assert!(text.contains("| read | 2.50 |"), "{text}");

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Arguments, engines::Entry};
+use crate::{Arguments, Measure, engines::Entry};
 
 /// One figure of one engine in one round.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Sample {
     pub(crate) engine: &'static str,
     /// The workload's name.
     pub(crate) workload: String,
-    /// Operations a second.
+    /// Operations a second, of the clock that was asked for.
     pub(crate) rate: f64,
 }
 
@@ -90,13 +90,14 @@ fn child(arguments: &Arguments, engine: &Entry, round: u64, outcome: &mut Outcom
     let (mut memory_bytes, mut disk_bytes) = (0, 0);
     for line in text.lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["figure", workload, operations, seconds] => {
-                let (operations, seconds): (f64, f64) = (operations.parse()?, seconds.parse()?);
-                append_raw(
-                    arguments.raw.as_deref(),
-                    &format!("{round},{},{workload},{operations},{seconds}", engine.name),
-                )?;
-                let rate = operations / seconds;
+            ["figure", workload, operations, elapsed, processor] => {
+                let line = format!("{round},{},{workload},{operations},{elapsed},{processor}", engine.name);
+                append_raw(arguments.raw.as_deref(), &line)?;
+                let seconds: f64 = match arguments.measure {
+                    Measure::Wall => elapsed.parse()?,
+                    Measure::Cpu => processor.parse()?,
+                };
+                let rate = operations.parse::<f64>()? / seconds;
                 outcome.samples.push(Sample { round, engine: engine.name, workload: workload.to_owned(), rate });
             }
             ["memory", bytes] => memory_bytes = bytes.parse()?,
@@ -112,7 +113,7 @@ fn append_raw(path: Option<&Path>, line: &str) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     let mut file = OpenOptions::new().create(true).append(true).open(path)?;
     if file.metadata()?.len() == 0 {
-        writeln!(file, "round,engine,workload,operations,seconds")?;
+        writeln!(file, "round,engine,workload,operations,seconds,processor_seconds")?;
     }
     Ok(writeln!(file, "{line}")?)
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     engine::{Engine, Options, Worker},
@@ -87,6 +88,31 @@ pub(crate) struct Plan {
 struct Figure {
     operations: u64,
     elapsed: Duration,
+    /// Processor time of all threads of the process, the engine's own included.
+    processor: Duration,
+}
+
+/// Measures from its making on.
+struct Stopwatch {
+    start: Instant,
+    processor: Duration,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { start: Instant::now(), processor: processor_time() }
+    }
+
+    fn figure(&self, operations: u64) -> Figure {
+        let elapsed = self.start.elapsed();
+        Figure { operations, elapsed, processor: processor_time().saturating_sub(self.processor) }
+    }
+}
+
+/// Processor time of all threads of the process since its start.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// Runs all workloads of `plan` on `E`.
@@ -131,7 +157,7 @@ fn load_in_order<E: Engine>(plan: &Plan) -> Result<()> {
 fn load<E: Engine>(plan: &Plan, rows: &Rows, engine: &E, name: &str, at: impl Fn(u64) -> u64) -> Result<()> {
     let mut worker = engine.worker()?;
     let mut batch = Batch::new(&plan.shape);
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let mut position = 0;
     while position < plan.rows {
         let end = plan.rows.min(position + plan.batch as u64);
@@ -140,12 +166,12 @@ fn load<E: Engine>(plan: &Plan, rows: &Rows, engine: &E, name: &str, at: impl Fn
         worker.write(&batch)?;
         position = end;
     }
-    let loaded = start.elapsed();
+    let loaded = watch.figure(plan.rows);
     engine.checkpoint()?;
-    let durable = start.elapsed();
+    let durable = watch.figure(plan.rows);
     if plan.workloads.contains(&if name == "load-seq" { Workload::LoadSeq } else { Workload::LoadRand }) {
-        print(name, Figure { operations: plan.rows, elapsed: loaded });
-        print(&format!("{name}-sync"), Figure { operations: plan.rows, elapsed: durable });
+        print(name, loaded);
+        print(&format!("{name}-sync"), durable);
     }
     Ok(())
 }
@@ -267,9 +293,9 @@ impl<E: Engine> Run<'_, E> {
                 )?;
             }
         }
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         engine.checkpoint()?;
-        Ok(Figure { operations: dirty, elapsed: start.elapsed() })
+        Ok(watch.figure(dirty))
     }
 
     /// Times opening and the first reads; then scans all rows, untimed, to check them and to warm up.
@@ -278,7 +304,7 @@ impl<E: Engine> Run<'_, E> {
         let mut random = Random::new(self.plan.seed ^ 0xE0);
         let mut checker = Checker::default();
         let mut batch = Batch::new(&self.plan.shape);
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let engine = self.engine.insert(E::open(&self.home, &self.plan.options)?);
         let mut operations = 0;
         {
@@ -288,11 +314,11 @@ impl<E: Engine> Run<'_, E> {
                 operations += read_random(&self.rows, &mut worker, 1, next, &mut checker, &mut batch)?;
             }
         }
-        let elapsed = start.elapsed();
+        let figure = watch.figure(operations);
         checker.finish()?;
         scan_all(&self.rows, &mut self.engine()?.worker()?)?;
         self.reopened = true;
-        Ok(Figure { operations, elapsed })
+        Ok(figure)
     }
 
     fn write_limits(&self, threads: u64) -> Limits {
@@ -329,6 +355,7 @@ impl<E: Engine> Run<'_, E> {
         Ok(Figure {
             operations: figures.iter().map(|figure| figure.operations).sum(),
             elapsed: figures.iter().map(|figure| figure.elapsed).max().unwrap_or_default(),
+            processor: figures.iter().map(|figure| figure.processor).max().unwrap_or_default(),
         })
     }
 }
@@ -343,7 +370,7 @@ struct Limits {
 /// Repeats `step`, which returns the operations it did, until a limit is reached; looks at the clock every few steps.
 fn repeat(limits: Limits, mut step: impl FnMut() -> Result<u64>) -> Result<Figure> {
     const STEPS_UNTIMED: u32 = 32;
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let mut operations = 0;
     loop {
         let first = operations;
@@ -354,9 +381,8 @@ fn repeat(limits: Limits, mut step: impl FnMut() -> Result<u64>) -> Result<Figur
                 break;
             }
         }
-        let elapsed = start.elapsed();
-        if operations >= limits.operations || elapsed >= limits.duration {
-            return Ok(Figure { operations, elapsed });
+        if operations >= limits.operations || watch.start.elapsed() >= limits.duration {
+            return Ok(watch.figure(operations));
         }
     }
 }
@@ -409,7 +435,8 @@ fn scan_all(rows: &Rows, worker: &mut impl Worker) -> Result<u64> {
 }
 
 fn print(name: &str, figure: Figure) {
-    println!("figure {name} {} {}", figure.operations, figure.elapsed.as_secs_f64());
+    let (elapsed, processor) = (figure.elapsed.as_secs_f64(), figure.processor.as_secs_f64());
+    println!("figure {name} {} {elapsed} {processor}", figure.operations);
 }
 
 /// Bytes allocated to all files below `directory`.

@@ -42,13 +42,11 @@ pub(crate) const ENGINES: &[Entry] = &[
     entry::<fjall::Fjall>("fjall"),
 ];
 
-#[allow(dead_code, reason = "unused in a build without any engine")]
 const fn entry<E: crate::engine::Engine>(name: &'static str) -> Entry {
     Entry { name, version: E::version, run: workload::run::<E> }
 }
 
 /// The version of `package` that this build was locked to.
-#[allow(dead_code, reason = "unused in a build without any engine")]
 fn locked_version(package: &str) -> String {
     let lock = include_str!("../../Cargo.lock");
     let name = format!("name = \"{package}\"\nversion = \"");
@@ -56,7 +54,6 @@ fn locked_version(package: &str) -> String {
 }
 
 /// The error of a read that finds no row for the key at `position`.
-#[allow(dead_code, reason = "unused in a build without any engine")]
 fn missing(batch: &Batch, position: usize) -> anyhow::Error {
     anyhow::anyhow!("row {} is missing", batch.index(position))
 }
@@ -82,7 +79,6 @@ mod tests {
 
     /// What a workload relies on: rows written are read and scanned in order, an overwrite wins, a missing key is an
     /// error, and all of it survives closing.
-    #[allow(dead_code, reason = "unused in a build without any engine")]
     fn keeps_rows<E: Engine>() {
         let shape = Shape { key_size: 16, value_size: 100, key_style: KeyStyle::Decimal };
         let rows = Rows::new(shape, 2000).unwrap();
