@@ -31,6 +31,9 @@ pub mod cell_write;
 pub mod checksum;
 pub mod header;
 mod input;
+pub mod row_leaf;
+pub mod row_leaf_write;
+pub mod split;
 #[cfg(test)]
 pub(crate) mod test_data;
 pub mod time_aggregate;
