@@ -31,6 +31,7 @@ pub mod cell_write;
 pub mod checksum;
 pub mod header;
 mod input;
+pub mod row_internal;
 pub mod row_leaf;
 pub mod row_leaf_write;
 pub mod split;

@@ -451,4 +451,4 @@ impl Dictionary {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,7 @@
 
 use hardwired_plugin::{Error, Result};
 
+use super::cell_write::AddressCell;
 use super::header::{PageFlags, PageHeader, PageType};
 use super::time_aggregate::TimeAggregate;
 use super::time_window::TimeWindow;
@@ -319,10 +320,14 @@ impl Splitter {
         self.current.summary.has_overflow |= has_overflow;
     }
 
-    /// Counts cells of an address, with its aggregate.
-    pub(crate) fn count_address(&mut self, cells: u32, aggregate: &TimeAggregate) {
-        self.current.entries = self.current.entries.saturating_add(cells);
-        self.current.summary.aggregate.add(aggregate);
+    /// Counts cells of a child, with its aggregate and, if it is deleted, the truncate.
+    pub(crate) fn count_address(&mut self, cells: u32, child: &AddressCell<'_>) {
+        let current = &mut self.current;
+        current.entries = current.entries.saturating_add(cells);
+        current.summary.aggregate.add(child.aggregate.unwrap_or(&TimeAggregate::DEFAULT));
+        if let Some(delete) = child.page_delete {
+            current.summary.aggregate.add_delete(delete);
+        }
     }
 
     /// Finishes the last pages and makes ready for another run. Returns the number of pages of this run.
