@@ -29,6 +29,8 @@ pub mod address;
 pub mod cell;
 pub mod cell_write;
 pub mod checksum;
+#[cfg(test)]
+mod file_tests;
 pub mod header;
 mod input;
 pub mod row_internal;
