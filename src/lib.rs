@@ -1,5 +1,7 @@
 //! hardwired: a storage engine compatible with WiredTiger, with its extensions linked in at compile time.
 #![deny(unsafe_code)]
 
+pub mod event;
+
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
