@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod event;
+pub mod extensions;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
