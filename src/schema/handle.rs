@@ -25,6 +25,8 @@ pub(crate) struct FileHandle {
     pub(crate) value_format: Arc<Format>,
     /// The metadata string without its checkpoint keys: what every checkpoint of the file appends to.
     pub(crate) base: Mutex<String>,
+    /// The write generation when the tree was first opened in this run.
+    pub(crate) run_write_gen: u64,
     /// The number of users, or [`EXCLUSIVE`].
     users: AtomicI64,
 }
@@ -40,6 +42,7 @@ pub(crate) struct FileParts {
     pub(crate) key_format: Format,
     pub(crate) value_format: Format,
     pub(crate) base: String,
+    pub(crate) run_write_gen: u64,
 }
 
 impl FileHandle {
@@ -52,8 +55,14 @@ impl FileHandle {
             key_format: Arc::new(parts.key_format),
             value_format: Arc::new(parts.value_format),
             base: Mutex::new(parts.base),
+            run_write_gen: parts.run_write_gen,
             users: AtomicI64::new(0),
         })
+    }
+
+    /// Whether anybody uses it.
+    pub(crate) fn is_used(&self) -> bool {
+        self.users.load(Ordering::Relaxed) != 0
     }
 
     /// Counts one more user.
