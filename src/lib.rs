@@ -2,10 +2,15 @@
 #![deny(unsafe_code)]
 
 pub mod block;
+mod cache;
+pub mod config;
 pub mod event;
 pub mod extensions;
+pub mod metadata;
 pub mod os;
 pub mod packing;
+mod sync;
+pub mod txn;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
