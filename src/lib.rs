@@ -6,6 +6,7 @@ mod cache;
 pub mod config;
 pub mod event;
 pub mod extensions;
+pub mod key_provider;
 pub mod metadata;
 pub mod os;
 pub mod packing;
