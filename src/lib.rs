@@ -12,6 +12,7 @@ pub mod os;
 pub mod packing;
 mod sync;
 pub mod txn;
+pub mod page;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
