@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod block;
+pub mod btree;
 mod cache;
 mod checkpoint;
 pub mod cli;

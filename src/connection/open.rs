@@ -184,6 +184,7 @@ impl Opening<'_> {
             file_system: Arc::clone(&self.fs),
             directory: path.to_owned(),
             mode: if self.readonly { Mode::ReadOnly } else { Mode::Writable },
+            salvage: false,
         };
         let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
         let has_provider = provider.is_some();
@@ -202,8 +203,7 @@ impl Opening<'_> {
         if !self.readonly {
             db.create_history_store()?;
         }
-        let mut servers = Servers::new(&cache);
-        servers.start_eviction(self.settings.eviction_threads_min)?;
+        let mut servers = Servers::start(&cache, &txns)?;
         let inner = Arc::new(ConnectionInner {
             db,
             messenger: Arc::clone(self.messenger),

@@ -3,9 +3,10 @@
 //! Threads hold the connection weakly, so that it can close when its last handle goes; closing stops and joins them.
 
 use super::ConnectionInner;
-use crate::cache::Cache;
+use crate::cache::{Cache, EvictionServer};
 use crate::checkpoint::{self, Request};
 use crate::event::Origin;
+use crate::txn::TxnGlobal;
 use crate::{Error, Result};
 use parking_lot::{Condvar, Mutex};
 use std::sync::{Arc, Weak};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 /// The running threads.
 pub(super) struct Servers {
-    cache: Arc<Cache>,
+    eviction: EvictionServer,
     stop: Arc<Stop>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -27,18 +28,9 @@ struct Stop {
 }
 
 impl Servers {
-    /// No threads yet.
-    pub(super) fn new(cache: &Arc<Cache>) -> Self {
-        Self { cache: Arc::clone(cache), stop: Arc::default(), threads: Vec::new() }
-    }
-
-    /// Starts eviction threads.
-    pub(super) fn start_eviction(&mut self, count: u32) -> Result<()> {
-        for number in 0..count.max(1) {
-            let cache = Arc::clone(&self.cache);
-            self.spawn(&format!("eviction-{number}"), move || cache.run_eviction())?;
-        }
-        Ok(())
+    /// Starts eviction.
+    pub(super) fn start(cache: &Arc<Cache>, txns: &Arc<TxnGlobal>) -> Result<Self> {
+        Ok(Self { eviction: EvictionServer::start(cache, txns)?, stop: Arc::default(), threads: Vec::new() })
     }
 
     /// Starts the thread that takes a checkpoint every `seconds`.
@@ -71,13 +63,13 @@ impl Servers {
     pub(super) fn stop(self) {
         *self.stop.stopping.lock() = true;
         self.stop.signal.notify_all();
-        self.cache.stop();
         for thread in self.threads {
             if thread.thread().id() != std::thread::current().id() {
                 // A panic of the thread has been reported by the runtime; closing goes on.
                 let _ = thread.join();
             }
         }
+        drop(self.eviction);
     }
 
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {

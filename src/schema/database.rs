@@ -411,7 +411,6 @@ fn open_file(
     })?;
     Ok(FileHandle::new(FileParts {
         uri: uri.to_owned(),
-        id: file.id,
         tree,
         block,
         key_format: Format::parse(&file.key_format)?,
