@@ -252,7 +252,8 @@ impl Opening<'_> {
         if self.settings.config_base {
             let version = self.settings.release.to_config();
             let text = sources.new_base_file(&version)?;
-            home::write_base_config(&*self.fs, path, &text)?;
+            let settings = file_text(BASE_CONFIG_FILE, text.as_bytes())?;
+            home::write_base_config(&*self.fs, path, &settings)?;
         }
         home::remove_leftovers(&*self.fs, path)?;
         let renamed = BlockManager::create(&*self.fs, &path.join(METADATA_FILE), METADATA_ALLOCATION)?;
