@@ -3,7 +3,7 @@
 
 pub mod block;
 pub mod btree;
-mod cache;
+pub mod cache;
 mod checkpoint;
 pub mod cli;
 pub mod config;
@@ -16,6 +16,7 @@ pub mod metadata;
 pub mod os;
 pub mod packing;
 pub mod page;
+mod reconcile;
 mod schema;
 pub mod session;
 mod sync;

@@ -32,6 +32,9 @@ pub enum Built {
 
 /// Whether a key (`cache_size`, `log.enabled`) of a method is built.
 pub fn status(method: &Method, path: &str) -> Built {
+    if method.name == "file.meta" && table::FILE_WHEN_READ.contains(&path) {
+        return Built::NoEffect("refused when the file is opened for writing");
+    }
     let entries = table::of(method.name);
     entries.iter().find(|(name, _)| *name == path).map_or(Built::DefaultOnly, |(_, built)| *built)
 }
@@ -76,12 +79,12 @@ pub fn refuse(method: &Method, config: Config<'_>) -> Result<()> {
 /// # Errors
 /// As [`refuse`].
 pub fn refuse_open(config: Config<'_>, base_file: &str) -> Result<()> {
-    let method = &super::schema::WIREDTIGER_OPEN_ALL;
+    let method = &super::schema::WIREDTIGER_OPEN;
     refuse(method, config).map_err(|error| {
         if refuse(method, Config::single(base_file)).is_ok() {
             return error;
         }
-        Error::new(error.code(), format!("{error} (it may come from {BASE_FILE}, which the open string overrides)"))
+        Error::new(error.code(), format!("{error} (it may come from {BASE_FILE})"))
     })
 }
 

@@ -41,7 +41,16 @@ pub(in crate::config) fn of(method: &str) -> &'static [Entry] {
 }
 
 /// What a file may have that is opened for reading, but not one that is written.
-pub(super) const FILE_READ_ONLY: &[&str] = &["checkpoint_backup_info"];
+pub(super) const FILE_READ_ONLY: &[&str] = &["assert", "checkpoint_backup_info", "write_timestamp_usage"];
+
+/// What matters only to those who write a file, and is refused to them by [`FILE_READ_ONLY`].
+pub(super) const FILE_WHEN_READ: &[&str] = &[
+    "assert.commit_timestamp",
+    "assert.durable_timestamp",
+    "assert.read_timestamp",
+    "assert.write_timestamp",
+    "write_timestamp_usage",
+];
 
 const OPEN: &[Entry] = &[
     ("block_cache.blkcache_eviction_aggression", OFF),
@@ -206,6 +215,7 @@ const OBJECT: &[Entry] = &[
     ("tiered_storage.local_retention", OFF),
     ("tiered_storage.object_target_size", OFF),
     ("value_format", Supported),
+    ("verbose", NO_TIMESTAMPS),
     ("version", Supported),
 ];
 

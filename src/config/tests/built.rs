@@ -160,6 +160,9 @@ fn files_of_other_engines_are_refused_when_opened_and_only_if_need_be() {
     assert!(refuse("key_format=r,value_format=8t", true).is_err());
     assert!(refuse("live_restore=(bitmap=ff,nbits=8)", true).is_err());
     refuse("checkpoint_backup_info=(1=(id=0))", true).unwrap();
+    refuse("write_timestamp_usage=ordered,assert=(read_timestamp=always),verbose=[write_timestamp]", true).unwrap();
+    assert!(refuse("write_timestamp_usage=ordered", false).is_err());
+    assert!(refuse("assert=(read_timestamp=always)", false).is_err());
     let error = refuse("checkpoint_backup_info=(1=(id=0))", false).unwrap_err();
     assert!(error.to_string().contains("opened for reading"), "{error}");
 }
