@@ -141,9 +141,11 @@ pub(super) fn configure_messages(messenger: &Messenger, config: &Config<'_>) -> 
     }
     if let Some(verbose) = config.get("verbose")? {
         let items = verbose.items().collect::<Result<Vec<_>>>()?;
-        messenger.set_verbose(items.iter().map(|(key, value)| {
-            (key.text(), Some(value.text()).filter(|text| !text.is_empty() && *text != "true"))
-        }))?;
+        messenger.set_verbose(
+            items.iter().map(|(key, value)| {
+                (key.text(), Some(value.text()).filter(|text| !text.is_empty() && *text != "true"))
+            }),
+        )?;
     }
     if let Some(json) = config.get("json_output")? {
         let items = json.items().collect::<Result<Vec<_>>>()?;
