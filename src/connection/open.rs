@@ -13,12 +13,12 @@ use crate::block::BlockManager;
 use crate::cache::{Cache, CacheLimits};
 use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
-use crate::config::{merge, schema::Method};
+use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
 use crate::extensions::{LoadedExtensions, linked};
 use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
+use crate::metadata::Turtle;
 use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenRequest, USER_CONFIG_FILE};
-use crate::metadata::{METADATA_URI, Turtle};
 use crate::os::LocalFileSystem;
 use crate::packing::Format;
 use crate::plugin::config::Config;
@@ -264,18 +264,10 @@ impl Opening<'_> {
                 format!("unexpected file {METADATA_FILE} found, renamed to {}", aside.display())
             });
         }
-        let turtle = Turtle::new(new_metadata_value()?);
+        let turtle = Turtle::new(metadata::file("key_format=S,value_format=S", 0)?);
         turtle.write(&*self.fs, path)?;
         Ok(turtle)
     }
-}
-
-/// The metadata table's own entry before its first checkpoint.
-fn new_metadata_value() -> Result<String> {
-    let base = Method::find("file.meta").map(|method| method.base).unwrap_or_default();
-    let own = "key_format=S,value_format=S,id=0,version=(major=1,minor=1)";
-    let merged = merge(&[base, own], Some("tiered_storage.shared"))?;
-    crate::schema::without_key(&merged, "live_restore").map_err(|error| error.in_object(METADATA_URI, 0))
 }
 
 /// Gives what extensions say to the connection's event handler.

@@ -39,7 +39,7 @@ impl Database {
         let changes: Vec<_> = changed.iter().map(|(uri, value)| (uri.as_str(), Some(value.as_str()))).collect();
         self.change_metadata(&changes)?;
         if let Some((_, value)) = changed.iter().find(|(uri, _)| *uri == file.uri) {
-            *file.base.lock() = settings::base_of(value)?;
+            *file.base.lock() = crate::config::metadata::file_without_checkpoint(value)?;
         }
         Ok(())
     }

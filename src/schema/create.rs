@@ -8,14 +8,11 @@ use super::database::{Database, HISTORY_URI};
 use super::name;
 use super::settings::{FileSettings, require_simple};
 use crate::block::{BlockManager, check_allocation_size};
-use crate::config::{collapse, merge, schema::Method};
+use crate::config::metadata;
 use crate::event::Origin;
 use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::{Error, ErrorCode, Result};
-
-/// What each file is: the form that all releases from 11.3 on read.
-const FILE_VERSION: &str = "version=(major=1,minor=1)";
 
 /// A `file:` row about to be made.
 struct NewFile {
@@ -51,7 +48,7 @@ impl Database {
             return Err(Error::invalid(format!("{uri}: a table's name has no colon")));
         }
         require_simple(uri, config)?;
-        let value = collapse(&[base("table.meta")?, config])?;
+        let value = metadata::table(config)?;
         let settings = Config::single(config);
         let source = match settings.text_or("source", "")? {
             "" => name::default_source(table),
@@ -59,8 +56,7 @@ impl Database {
             source => return Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet"))),
         };
         let group_uri = format!("colgroup:{table}");
-        let source_config = format!("source=\"{source}\",type=file");
-        let group = collapse(&[base("colgroup.meta")?, config, &source_config])?;
+        let group = metadata::colgroup(config, &source)?;
         let file = match self.catalog.get(&source)? {
             Some(_) => None,
             None => Some(self.new_file(&source, config)?),
@@ -73,12 +69,8 @@ impl Database {
     /// Builds and checks the row of a new file.
     fn new_file(&self, uri: &str, config: &str) -> Result<NewFile> {
         name::file_path(&self.home, uri)?;
-        let base = base("file.meta")?;
-        let id = format!("id={},{FILE_VERSION},checkpoint_lsn=", self.next_file_id());
-        let given = collapse(&[base, config, &id])?;
-        let merged = merge(&[base, &given], Some("tiered_storage.shared"))?;
-        // No release before 12.0 knows this key, and none needs it in a row.
-        let value = super::settings::without_key(&merged, "live_restore")?;
+        let id = u32::try_from(self.next_file_id()).map_err(|_| Error::panic("out of file ids"))?;
+        let value = metadata::file(config, id)?;
         let settings = FileSettings::parse(uri, &value)?;
         check_allocation_size(settings.block.allocation_size)?;
         Format::parse(&settings.key_format)?;
@@ -105,13 +97,6 @@ impl Database {
         }
         done
     }
-}
-
-/// The defaults of a method or of a kind of metadata row.
-pub(super) fn base(method: &str) -> Result<&'static str> {
-    Method::find(method)
-        .map(|method| method.base)
-        .ok_or_else(|| Error::panic(format!("no configuration schema for {method}")))
 }
 
 /// Refuses URIs that can't be created, and those that aren't built.

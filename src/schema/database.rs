@@ -413,7 +413,7 @@ fn open_file(
         block,
         key_format: Format::parse(&file.key_format)?,
         value_format: Format::parse(&file.value_format)?,
-        base: settings::base_of(value)?,
+        base: crate::config::metadata::file_without_checkpoint(value)?,
         run_write_gen: generations.run_write_gen,
     }))
 }

@@ -21,4 +21,3 @@ mod view;
 pub(crate) use catalog::{Catalog, Change};
 pub(crate) use database::{Database, DatabaseParts, HISTORY_URI, Learned};
 pub(crate) use handle::{FileHandle, InUse};
-pub(crate) use settings::without_key;

@@ -4,7 +4,7 @@
 
 use crate::block::{BlockSettings, ChecksumMode};
 use crate::btree::TreeSettings;
-use crate::plugin::config::{Config, ConfigParser};
+use crate::plugin::config::Config;
 use crate::{Error, ErrorCode, Result};
 
 /// The settings of a B-tree file.
@@ -14,9 +14,6 @@ pub(crate) struct FileSettings {
     pub(crate) block: BlockSettings,
     pub(crate) tree: TreeSettings,
 }
-
-/// The keys that each checkpoint writes anew, and one that belongs to another file system.
-const CHECKPOINT_KEYS: &[&str] = &["checkpoint", "checkpoint_backup_info", "checkpoint_lsn", "live_restore"];
 
 impl FileSettings {
     /// Reads a metadata value.
@@ -77,33 +74,6 @@ impl FileSettings {
 pub(crate) fn file_id(uri: &str, value: &str) -> Result<u32> {
     let id = Config::single(value).get("id")?.and_then(|item| item.as_u64().ok());
     id.and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::corrupt(uri, 0, "the metadata entry has no valid id"))
-}
-
-/// The value without what checkpoints write, its keys sorted: what every checkpoint appends to.
-pub(crate) fn base_of(value: &str) -> Result<String> {
-    crate::config::merge(&[&without(value, CHECKPOINT_KEYS)?], None)
-}
-
-/// The value without one key.
-pub(crate) fn without_key(value: &str, dropped: &str) -> Result<String> {
-    without(value, &[dropped])
-}
-
-fn without(value: &str, dropped: &[&str]) -> Result<String> {
-    let mut kept = String::with_capacity(value.len());
-    for item in ConfigParser::new(value) {
-        let (key, item) = item?;
-        if dropped.contains(&key.text()) {
-            continue;
-        }
-        if !kept.is_empty() {
-            kept.push(',');
-        }
-        kept.push_str(key.source());
-        kept.push('=');
-        kept.push_str(item.source());
-    }
-    Ok(kept)
 }
 
 /// Refuses a table with named columns or column groups.
@@ -170,13 +140,6 @@ mod tests {
         let file = FileSettings::parse("file:t.wt", MINIMAL).unwrap();
         assert_eq!((file.tree.leaf_page_max, file.block.allocation_size), (32 << 10, 4096));
         assert_eq!(file_id("file:t.wt", MINIMAL).unwrap(), 7);
-    }
-
-    #[test]
-    fn the_base_is_sorted_and_has_nothing_of_checkpoints() {
-        let value = "key_format=S,checkpoint=(a=(addr=\"00\",order=1)),id=7,checkpoint_lsn=(1,0),app_metadata=,\
-                     version=(minor=1,major=2),checkpoint_backup_info=";
-        assert_eq!(base_of(value).unwrap(), "app_metadata=,id=7,key_format=S,version=(major=2,minor=1)");
     }
 
     #[test]

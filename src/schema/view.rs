@@ -2,16 +2,16 @@
 //!
 //! Source: schema specification, section 4.
 
-use super::create::base;
 use super::database::Database;
 use crate::Result;
 use crate::config::collapse;
+use crate::config::schema::WT_SESSION_CREATE;
 use crate::plugin::config::Config;
 
 impl Database {
     /// The string for `create` behind the row `key` with value `value`.
     pub(crate) fn create_form(&self, key: &str, value: &str) -> Result<String> {
-        let defaults = base("WT_SESSION.create")?;
+        let defaults = WT_SESSION_CREATE.base;
         if let Some(table) = key.strip_prefix("table:") {
             let named_groups =
                 Config::single(value).get("colgroups")?.is_some_and(|groups| groups.items().next().is_some());
