@@ -7,6 +7,7 @@ pub mod config;
 pub mod metadata;
 pub mod os;
 pub mod packing;
+pub mod page;
 mod sync;
 pub mod txn;
 

@@ -6,6 +6,7 @@ use super::extent_list::{ListImage, ListKind, Trailer};
 use super::test_support::{address_of, hex, vectors};
 use super::*;
 use crate::os::MemoryFileSystem;
+use crate::page::header::{PageHeader, PageType};
 use hardwired_plugin::file_system::FileSystem;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ impl Replay {
 
     fn image(size: u64) -> Vec<u8> {
         let mut image = vec![0xab; size as usize];
-        image[..HEADER_SIZE].fill(0);
+        PageHeader::new(PageType::RowLeaf, size as u32, 0).write(&mut image).unwrap();
         image
     }
 

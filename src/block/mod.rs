@@ -20,14 +20,11 @@
     )
 )]
 
-mod address;
 mod checkpoint;
-mod codec;
 mod cookie;
 mod descriptor;
 mod extent_list;
 mod extents;
-mod header;
 #[cfg(test)]
 mod lifecycle_tests;
 mod live;
@@ -35,11 +32,11 @@ mod manager;
 #[cfg(test)]
 pub(crate) mod test_support;
 
-pub use address::Address;
+pub use crate::page::HEADER_SIZE;
+pub use crate::page::address::Address;
 pub use checkpoint::{CheckpointAction, CheckpointEntry, TrailerBuilder, TrailerRequest, WrittenCheckpoint};
 pub use cookie::CheckpointCookie;
 pub use descriptor::{MAX_ALLOCATION_SIZE, MIN_ALLOCATION_SIZE, check_allocation_size};
 pub use extent_list::Trailer;
 pub use extents::{Extent, ExtentSet, Fit, Overlap};
-pub use header::HEADER_SIZE;
 pub use manager::{BlockManager, BlockSettings, BlockStatistics, ChecksumMode, OpenMode};
