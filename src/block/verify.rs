@@ -1,0 +1,216 @@
+//! Verification of a file's space: every byte is used at most once, and every checkpoint's lists name exactly the blocks of
+//! its tree.
+//!
+//! The caller walks the trees: [`Verifier::new`]; then for each checkpoint in order [`Verifier::begin_checkpoint`],
+//! [`Verifier::block`] for every block below the root, [`Verifier::end_checkpoint`]; then [`Verifier::finish`].
+//!
+//! What must hold: the alloc lists of the checkpoints up to one, without their discard lists and without the roots of
+//! earlier checkpoints, are exactly the blocks of that checkpoint's tree. The free blocks of the newest checkpoint, all
+//! list blocks, all roots and all trees share no byte.
+//!
+//! Source: block specification, sections 7.3 and 8.5.
+
+use super::cookie::CheckpointCookie;
+use super::extent_list::ListKind;
+use super::extents::{Extent, ExtentSet};
+use super::live::overlap;
+use super::manager::BlockManager;
+use crate::page::address::Address;
+use crate::{Error, ErrorCode, Result};
+
+/// Space that nothing refers to. That costs space but no data, so it is an error only on request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leaks {
+    /// Ranges of the file that no checkpoint accounts for.
+    pub file_ranges: usize,
+    /// Ranges that a checkpoint's lists hold but its tree doesn't, over all checkpoints.
+    pub checkpoint_ranges: usize,
+}
+
+/// A verification under way.
+#[derive(Debug)]
+pub struct Verifier<'a> {
+    manager: &'a BlockManager,
+    strict: bool,
+    cookies: Vec<CheckpointCookie>,
+    next: usize,
+    /// The end of the newest checkpoint.
+    size: u64,
+    /// Free blocks, list blocks and roots.
+    single: ExtentSet,
+    /// Blocks of trees below their roots; checkpoints share them.
+    trees: ExtentSet,
+    /// The blocks below the root of the current checkpoint.
+    current: ExtentSet,
+    /// Those of them that the walk hasn't met.
+    unmet: ExtentSet,
+    leaks: Leaks,
+}
+
+impl<'a> Verifier<'a> {
+    /// Begins. `cookies` are those of the file's checkpoints by ascending order, without the fake ones. The manager should
+    /// have been opened for reading. With `strict` space that nothing refers to is an error.
+    ///
+    /// # Errors
+    /// `WT_ERROR` for lists that can't be right.
+    pub fn new(manager: &'a BlockManager, cookies: &[Vec<u8>], strict: bool) -> Result<Self> {
+        let unit = manager.settings.allocation_size;
+        let decode = |bytes: &Vec<u8>| CheckpointCookie::decode(bytes, unit);
+        let cookies = cookies.iter().map(decode).collect::<Result<Vec<_>>>();
+        let cookies = cookies.map_err(|error| error.in_object(&manager.name, 0))?;
+        let size = cookies.last().map_or(u64::from(unit), |cookie| cookie.file_size);
+        let mut verifier = Self {
+            manager,
+            strict,
+            cookies,
+            next: 0,
+            size,
+            single: ExtentSet::new(),
+            trees: ExtentSet::new(),
+            current: ExtentSet::new(),
+            unmet: ExtentSet::new(),
+            leaks: Leaks::default(),
+        };
+        if size.checked_rem(u64::from(unit)) != Some(0) {
+            return Err(verifier.error(format!("the file size {size} is not a multiple of the allocation size {unit}")));
+        }
+        if let Some(CheckpointCookie { avail: Some(avail), file_size, .. }) = verifier.cookies.last().copied() {
+            let own = extent_of(&avail);
+            let mut free = ExtentSet::new();
+            for extent in manager.read_list(&avail, ListKind::Avail, file_size)?.extents {
+                free.insert(extent).map_err(|error| manager.bad_list(&avail, overlap(error)))?;
+            }
+            free.remove(own);
+            free.iter().try_for_each(|extent| verifier.mark_single(extent))?;
+        }
+        Ok(verifier)
+    }
+
+    /// Goes to the next checkpoint and gives its root; `Ok(None)` for an empty tree.
+    ///
+    /// # Errors
+    /// `WT_ERROR` if its blocks or lists overlap others, or if there is no further checkpoint.
+    pub fn begin_checkpoint(&mut self) -> Result<Option<Address>> {
+        let cookie = *self.cookies.get(self.next).ok_or_else(|| self.error("no further checkpoint".to_owned()))?;
+        self.next = self.next.saturating_add(1);
+        for address in [cookie.root, cookie.alloc, cookie.avail, cookie.discard].iter().flatten() {
+            self.mark_single(extent_of(address))?;
+        }
+        if let Some(alloc) = &cookie.alloc {
+            for extent in self.manager.read_list(alloc, ListKind::Alloc, cookie.file_size)?.extents {
+                self.current.insert(extent).map_err(|error| self.manager.bad_list(alloc, overlap(error)))?;
+            }
+        }
+        if let Some(discard) = &cookie.discard {
+            for extent in self.manager.read_list(discard, ListKind::Discard, cookie.file_size)?.extents {
+                if !self.current.remove(extent) {
+                    let reason = format!("range {extent} on the discard list was not allocated");
+                    return Err(self.manager.bad_list(discard, self.error(reason)));
+                }
+            }
+        }
+        if let Some(root) = &cookie.root
+            && !self.current.remove(extent_of(root))
+        {
+            return Err(self.not_listed(root));
+        }
+        self.unmet = self.current.clone();
+        Ok(cookie.root)
+    }
+
+    /// A block of the current checkpoint's tree, other than the root.
+    ///
+    /// # Errors
+    /// `WT_ERROR` if it is outside the file, met before in this checkpoint, not on its lists, or in use for something else.
+    pub fn block(&mut self, address: &Address) -> Result<()> {
+        let extent = extent_of(address);
+        let checkpoint = self.next.checked_sub(1).and_then(|at| self.cookies.get(at));
+        self.check_range(extent, checkpoint.map_or(self.size, |cookie| cookie.file_size))?;
+        if !self.unmet.remove(extent) {
+            return Err(self.not_listed(address));
+        }
+        if self.single.find_overlap(extent).is_some() {
+            return Err(self.referenced_twice(extent));
+        }
+        if !self.trees.contains(extent) && self.trees.insert(extent).is_err() {
+            return Err(self.referenced_twice(extent));
+        }
+        Ok(())
+    }
+
+    /// The walk of the current checkpoint is done.
+    ///
+    /// # Errors
+    /// With `strict`: `WT_ERROR` if its lists hold more than its tree.
+    pub fn end_checkpoint(&mut self) -> Result<()> {
+        let leaked = self.unmet.len();
+        self.leaks.checkpoint_ranges = self.leaks.checkpoint_ranges.saturating_add(leaked);
+        if leaked != 0 && self.strict {
+            return Err(self.error(format!("checkpoint ranges never verified: {leaked}{}", first_of(&self.unmet))));
+        }
+        Ok(())
+    }
+
+    /// All checkpoints are done.
+    ///
+    /// # Errors
+    /// With `strict`: `WT_ERROR` if part of the file, other than its end, is used for nothing.
+    pub fn finish(self) -> Result<Leaks> {
+        let unit = u64::from(self.manager.settings.allocation_size);
+        let mut used: Vec<Extent> = self.single.iter().chain(self.trees.iter()).collect();
+        used.sort_unstable();
+        let mut unused = ExtentSet::new();
+        let mut end = unit;
+        for extent in used {
+            if extent.offset > end {
+                let gap = Extent { offset: end, size: extent.offset.saturating_sub(end) };
+                unused.insert(gap).map_err(overlap)?;
+            }
+            end = end.max(extent.end());
+        }
+        let leaks = Leaks { file_ranges: unused.len(), ..self.leaks };
+        if self.strict && !unused.is_empty() {
+            return Err(self.error(format!("file ranges never verified: {}{}", unused.len(), first_of(&unused))));
+        }
+        Ok(leaks)
+    }
+
+    fn mark_single(&mut self, extent: Extent) -> Result<()> {
+        self.check_range(extent, self.size)?;
+        if self.trees.find_overlap(extent).is_some() || self.single.insert(extent).is_err() {
+            return Err(self.referenced_twice(extent));
+        }
+        Ok(())
+    }
+
+    fn check_range(&self, extent: Extent, end: u64) -> Result<()> {
+        if extent.end() > end || extent.offset < u64::from(self.manager.settings.allocation_size) {
+            return Err(self.error(format!("fragment {extent} references non-existent file blocks (file size {end})")));
+        }
+        Ok(())
+    }
+
+    fn referenced_twice(&self, extent: Extent) -> Error {
+        self.error(format!("file fragment at {} referenced multiple times", extent.offset))
+    }
+
+    fn not_listed(&self, address: &Address) -> Error {
+        self.error(format!(
+            "fragment at {} referenced multiple times in a single checkpoint or found in the checkpoint but not listed in \
+             the checkpoint's allocation list",
+            address.offset
+        ))
+    }
+
+    fn error(&self, message: String) -> Error {
+        Error::new(ErrorCode::ERROR, format!("{}: {message}", self.manager.name))
+    }
+}
+
+fn extent_of(address: &Address) -> Extent {
+    Extent { offset: address.offset, size: u64::from(address.size) }
+}
+
+fn first_of(set: &ExtentSet) -> String {
+    set.iter().next().map_or_else(String::new, |first| format!(", the first is {first}"))
+}
