@@ -58,7 +58,7 @@ pub struct Trailer {
 pub(crate) struct ListContents {
     /// As stored: avail lists are not sorted.
     pub(crate) extents: Vec<Extent>,
-    /// Trailer and the file size stored in it; `None` if the terminator announces none.
+    /// Trailer and the file size stored in it; `None` if the terminator announces none, or it can't be read.
     pub(crate) trailer: Option<(Trailer, u64)>,
 }
 
@@ -172,7 +172,8 @@ pub(crate) fn decode(block: &[u8], kind: ListKind, allocation_size: u32, file_si
         }
         extents.push(Extent { offset, size });
     };
-    let trailer = if terminator == 0 { None } else { Some(decode_trailer(rest)?) };
+    // A trailer in a form that later releases may have is no reason to refuse the list.
+    let trailer = if terminator == 0 { None } else { decode_trailer(rest).ok() };
     Ok(ListContents { extents, trailer })
 }
 

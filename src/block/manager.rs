@@ -134,8 +134,8 @@ impl BlockManager {
     /// [`OpenMode::Live`] must be given the newest checkpoint: the file is truncated to it.
     ///
     /// # Errors
-    /// `ENOENT`; those of the descriptor check; [`Error::Corrupt`] for a cookie or an extent list that can't be right;
-    /// errors of the file system.
+    /// `ENOENT`; those of the descriptor check; [`Error::Corrupt`] for a cookie or an extent list that can't be right, and
+    /// for a file that ends before blocks in use; errors of the file system. The file is unchanged then.
     pub fn open(
         fs: &dyn FileSystem,
         path: &Path,
@@ -167,7 +167,8 @@ impl BlockManager {
         };
         if mode == OpenMode::Live {
             let live = manager.load_live(cookie.as_ref())?;
-            if live.size != physical_size {
+            manager.check_present(&live, physical_size)?;
+            if physical_size > live.size {
                 manager.handle.truncate(live.size)?;
             }
             manager.end = AtomicU64::new(live.size);
@@ -269,7 +270,7 @@ impl BlockManager {
             return Ok(());
         }
         let live = self.live_for_writing()?;
-        if self.handle.size()? != live.size {
+        if self.handle.size()? > live.size {
             self.handle.truncate(live.size).map_err(|error| self.fail(&error))?;
         }
         Ok(())
@@ -410,14 +411,44 @@ impl BlockManager {
         }
         live.size = cookie.file_size;
         live.rolling_size = cookie.rolling_size;
+        for address in [cookie.root, cookie.alloc, cookie.avail, cookie.discard].iter().flatten() {
+            if address.offset.saturating_add(u64::from(address.size)) > cookie.file_size {
+                let reason = format!("block is beyond the checkpoint's file size {}", cookie.file_size);
+                return Err(Error::corrupt(&self.name, address.offset, reason));
+            }
+        }
         if let Some(address) = &cookie.avail {
-            for extent in self.read_list(address, ListKind::Avail, cookie.file_size)?.extents {
+            let list = self.read_list(address, ListKind::Avail, cookie.file_size)?;
+            // The cookie comes from a text file without checksum, and the file will be cut to the size it gives.
+            if let Some((_, file_size)) = list.trailer
+                && file_size != cookie.file_size
+            {
+                let reason = format!(
+                    "checkpoint's file size is {}, but {file_size} in its avail extent list: one of them is damaged",
+                    cookie.file_size
+                );
+                return Err(Error::corrupt(&self.name, address.offset, reason));
+            }
+            for extent in list.extents {
                 live.avail.insert(extent).map_err(|error| self.bad_list(address, overlap(error)))?;
             }
             // The list was written before its own place was taken out of it.
             live.avail.remove(Extent { offset: address.offset, size: u64::from(address.size) });
         }
         Ok(live)
+    }
+
+    /// A file may be shorter than its checkpoint says, if power failed after a later checkpoint had cut free space off
+    /// the end. But nothing in use can be missing.
+    fn check_present(&self, live: &Live, physical_size: u64) -> Result<()> {
+        let unit = live.allocation_size;
+        let start = physical_size.saturating_sub(physical_size.checked_rem(unit).unwrap_or(0));
+        let missing = Extent { offset: start, size: live.size.saturating_sub(start) };
+        if missing.size == 0 || live.avail.contains(missing) {
+            return Ok(());
+        }
+        let reason = format!("the file ends here, but its checkpoint has {} bytes with blocks in use", live.size);
+        Err(Error::corrupt(&self.name, physical_size, reason))
     }
 
     pub(super) fn bad_list(&self, address: &Address, error: Error) -> Error {

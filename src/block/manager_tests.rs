@@ -250,6 +250,68 @@ fn opening_cuts_off_what_the_checkpoint_does_not_hold() {
     assert_eq!(fs.size(path()).unwrap(), 4096, "without a checkpoint the file is emptied");
 }
 
+/// A changed digit in the metadata must not cost data.
+#[test]
+fn a_file_is_not_cut_by_a_damaged_cookie() {
+    let fs = MemoryFileSystem::new();
+    let manager = created(&fs);
+    let free = manager.write(&mut plain(100)).unwrap();
+    (0..9).for_each(|_| drop(manager.write(&mut plain(100)).unwrap()));
+    manager.free(&free).unwrap();
+    manager.checkpoint_start().unwrap();
+    let trailer = |_: &TrailerRequest<'_>| Trailer::default();
+    let written = manager.checkpoint(&mut [], None, Some(&trailer)).unwrap();
+    drop(manager);
+    let size = fs.size(path()).unwrap();
+    for at in 0..written.cookie.len() {
+        for bit in 0..8 {
+            let mut cookie = written.cookie.clone();
+            cookie[at] ^= 1 << bit;
+            let _ = open(&fs, Some(&cookie), OpenMode::Live);
+            assert_eq!(fs.size(path()).unwrap(), size, "byte {at}, bit {bit}");
+        }
+    }
+    let cookie = CheckpointCookie::decode(&written.cookie, UNIT).unwrap();
+    let cookie = CheckpointCookie { file_size: size - 4096, ..cookie }.encode(UNIT).unwrap();
+    assert!(open(&fs, Some(&cookie), OpenMode::Live).is_err());
+    open(&fs, Some(&written.cookie), OpenMode::Live).unwrap();
+}
+
+/// WiredTiger opens such a file, and fails at the first read beyond its end.
+#[test]
+fn a_file_that_lost_its_end_is_refused_unless_that_was_free() {
+    let fs = MemoryFileSystem::new();
+    let manager = created(&fs);
+    let blocks: Vec<Address> = (0..4).map(|_| manager.write(&mut plain(100)).unwrap()).collect();
+    let written = checkpoint(&manager, &mut []).unwrap();
+    drop(manager);
+    let file = fs.open(path(), FileType::Data, OpenOptions::default()).unwrap();
+    let size = file.size().unwrap();
+    file.truncate(size - 1).unwrap();
+    let error = open(&fs, Some(&written.cookie), OpenMode::Live).unwrap_err();
+    assert!(error.to_string().starts_with("t.wt: corrupted at offset"), "{error}");
+    assert_eq!(file.size().unwrap(), size - 1);
+    file.truncate(size).unwrap();
+
+    // With free space at its end, a file may have lost that to a later checkpoint that never became durable.
+    let (manager, _) = open(&fs, Some(&written.cookie), OpenMode::Live).unwrap();
+    manager.set_truncation_allowed(false);
+    blocks.iter().for_each(|address| manager.free(address).unwrap());
+    let delete = |cookie| CheckpointEntry { cookie, action: CheckpointAction::Delete };
+    let mut last = written.cookie;
+    for _ in 0..2 {
+        last = checkpoint(&manager, &mut [delete(last)]).unwrap().cookie;
+    }
+    let size = manager.statistics().size;
+    manager.set_truncation_allowed(true);
+    assert!(manager.has_free_tail());
+    manager.checkpoint_start().unwrap();
+    manager.checkpoint(&mut [delete(last.clone())], None, None).unwrap();
+    assert!(fs.size(path()).unwrap() < size);
+    drop(manager);
+    open(&fs, Some(&last), OpenMode::Live).unwrap();
+}
+
 #[rstest]
 #[case(b"\x02\x80\x80\x80", "unsupported checkpoint version 2")]
 #[case(b"\x01\x80\x80\x80", "cut off")]
