@@ -61,8 +61,9 @@ pub struct WrittenCheckpoint {
     pub root: Option<Address>,
 }
 
-/// Makes the trailer of an avail list.
-pub type TrailerBuilder<'a> = &'a dyn Fn(&TrailerRequest<'_>) -> Trailer;
+/// Makes the trailer of an avail list; `Ok(None)` for none. It runs while the file's lists are locked, and an error is a
+/// fatal checkpoint failure.
+pub type TrailerBuilder<'a> = &'a dyn Fn(&TrailerRequest<'_>) -> Result<Option<Trailer>>;
 
 /// An existing checkpoint with its lists, while it is worked on.
 struct Item {
@@ -230,7 +231,7 @@ impl BlockManager {
         };
         let incomplete_cookie = cookie.encode(allocation_size)?;
         let request = TrailerRequest { entries, incomplete_cookie: &incomplete_cookie, size };
-        let trailer = trailer.map(|build| build(&request));
+        let trailer = trailer.map(|build| build(&request)).transpose()?.flatten();
         let free = live.avail.iter().chain(live.ckpt_avail.iter());
         let image = ListImage::new(free, trailer.as_ref(), allocation_size)?;
         cookie.avail = Some(self.place(live, image, writes)?);

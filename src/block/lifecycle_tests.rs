@@ -86,7 +86,7 @@ impl Replay {
             let size =
                 |length| ListImage::new(std::iter::empty(), Some(&trailer(length)), ALLOCATION_SIZE).unwrap().size();
             let length = (0..4096).find(|&length| size(length) == avail_size).unwrap();
-            trailer(length)
+            Ok(Some(trailer(length)))
         };
         self.manager.checkpoint_start().unwrap();
         let mut root = (!event["root_offset"].is_null()).then(|| Self::image(number(&event["root_size"])));

@@ -259,7 +259,7 @@ fn a_file_is_not_cut_by_a_damaged_cookie() {
     (0..9).for_each(|_| drop(manager.write(&mut plain(100)).unwrap()));
     manager.free(&free).unwrap();
     manager.checkpoint_start().unwrap();
-    let trailer = |_: &TrailerRequest<'_>| Trailer::default();
+    let trailer = |_: &TrailerRequest<'_>| Ok(Some(Trailer::default()));
     let written = manager.checkpoint(&mut [], None, Some(&trailer)).unwrap();
     drop(manager);
     let size = fs.size(path()).unwrap();

@@ -113,7 +113,7 @@ impl<'a> Model<'a> {
             .collect();
         let fill = self.next_fill();
         let mut root = (!self.blocks.is_empty()).then(|| image(UNIT, fill));
-        let trailer = |_: &TrailerRequest<'_>| Trailer { write_gen: 1, ..Trailer::default() };
+        let trailer = |_: &TrailerRequest<'_>| Ok(Some(Trailer { write_gen: 1, ..Trailer::default() }));
         self.manager.checkpoint_start()?;
         let written = self.manager.checkpoint(&mut entries, root.as_mut(), Some(&trailer))?;
         self.manager.sync()?;

@@ -214,3 +214,88 @@ fn extent_of(address: &Address) -> Extent {
 fn first_of(set: &ExtentSet) -> String {
     set.iter().next().map_or_else(String::new, |first| format!(", the first is {first}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::{BlockSettings, CheckpointAction, CheckpointEntry, OpenMode};
+    use crate::os::MemoryFileSystem;
+    use crate::page::header::{PageHeader, PageType};
+    use rstest::rstest;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn image() -> Vec<u8> {
+        let mut image = vec![7; 100];
+        PageHeader::new(PageType::RowLeaf, 100, 1).write(&mut image).unwrap();
+        image
+    }
+
+    /// Two checkpoints, of the blocks 0 to 3 and 1 to 4.
+    fn two_checkpoints() -> (Arc<BlockManager>, Vec<Vec<u8>>, Vec<Address>) {
+        let (fs, path) = (MemoryFileSystem::new(), Path::new("t.wt"));
+        BlockManager::create(&fs, path, 4096).unwrap();
+        let (manager, _) =
+            BlockManager::open(&fs, path, "t.wt", BlockSettings::default(), None, OpenMode::Live).unwrap();
+        let mut blocks: Vec<Address> = (0..4).map(|_| manager.write(&mut image()).unwrap()).collect();
+        let mut cookies: Vec<Vec<u8>> = Vec::new();
+        for step in 0..2 {
+            if step == 1 {
+                manager.free(&blocks[0]).unwrap();
+                blocks.push(manager.write(&mut image()).unwrap());
+            }
+            let keep = |cookie: &Vec<u8>| CheckpointEntry { cookie: cookie.clone(), action: CheckpointAction::Keep };
+            let mut entries: Vec<CheckpointEntry> = cookies.iter().map(keep).collect();
+            manager.checkpoint_start().unwrap();
+            cookies.push(manager.checkpoint(&mut entries, Some(&mut image()), None).unwrap().cookie);
+            manager.checkpoint_resolve(true).unwrap();
+        }
+        (manager, cookies, blocks)
+    }
+
+    /// Verifies with these blocks of either checkpoint visited.
+    fn visit(first: &[usize], second: &[usize], strict: bool) -> Result<Leaks> {
+        let (manager, cookies, blocks) = two_checkpoints();
+        let mut verifier = Verifier::new(&manager, &cookies, strict)?;
+        for visited in [first, second] {
+            verifier.begin_checkpoint()?;
+            visited.iter().try_for_each(|&index| verifier.block(&blocks[index]))?;
+            verifier.end_checkpoint()?;
+        }
+        verifier.finish()
+    }
+
+    #[test]
+    fn a_whole_file_has_no_leaks() {
+        assert_eq!(visit(&[0, 1, 2, 3], &[4, 3, 2, 1], true).unwrap(), Leaks::default());
+    }
+
+    #[test]
+    fn leaks_are_counted_and_with_strict_refused() {
+        let leaks = visit(&[0, 1, 2], &[1, 2], false).unwrap();
+        assert_eq!(leaks, Leaks { file_ranges: 2, checkpoint_ranges: 3 });
+        let error = visit(&[0, 1, 2], &[1, 2], true).unwrap_err().to_string();
+        assert!(error.contains("t.wt: checkpoint ranges never verified: 1"), "{error}");
+    }
+
+    #[rstest]
+    #[case::twice(&[0, 1, 2, 3, 3], &[])]
+    #[case::of_a_later_checkpoint(&[4], &[])]
+    #[case::freed(&[0, 1, 2, 3], &[0])]
+    fn blocks_that_are_not_the_checkpoints_are_refused(#[case] first: &[usize], #[case] second: &[usize]) {
+        let error = visit(first, second, false).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ERROR);
+        let text = error.to_string();
+        assert!(text.contains("not listed in the checkpoint's") || text.contains("non-existent file blocks"), "{text}");
+    }
+
+    #[test]
+    fn a_checkpoint_listed_twice_overlaps_itself() {
+        let (manager, cookies, _) = two_checkpoints();
+        let twice = [cookies[0].clone(), cookies[0].clone()];
+        let mut verifier = Verifier::new(&manager, &twice, false).unwrap();
+        verifier.begin_checkpoint().unwrap();
+        let error = verifier.begin_checkpoint().unwrap_err().to_string();
+        assert!(error.contains("referenced multiple times"), "{error}");
+    }
+}
