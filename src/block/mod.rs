@@ -24,6 +24,8 @@
 mod checkpoint;
 mod cookie;
 mod descriptor;
+#[cfg(test)]
+mod docs_tests;
 mod extent_list;
 mod extents;
 #[cfg(test)]
