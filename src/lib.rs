@@ -2,12 +2,16 @@
 #![deny(unsafe_code)]
 
 pub mod block;
-mod cache;
+pub mod btree;
+pub mod cache;
 pub mod config;
+pub mod extensions;
+pub mod key_provider;
 pub mod metadata;
 pub mod os;
 pub mod packing;
 pub mod page;
+mod reconcile;
 mod sync;
 pub mod txn;
 

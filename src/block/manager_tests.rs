@@ -256,7 +256,9 @@ fn a_file_is_not_cut_by_a_damaged_cookie() {
     let fs = MemoryFileSystem::new();
     let manager = created(&fs);
     let free = manager.write(&mut plain(100)).unwrap();
-    (0..9).for_each(|_| drop(manager.write(&mut plain(100)).unwrap()));
+    for _ in 0..9 {
+        manager.write(&mut plain(100)).unwrap();
+    }
     manager.free(&free).unwrap();
     manager.checkpoint_start().unwrap();
     let trailer = |_: &TrailerRequest<'_>| Ok(Some(Trailer::default()));
