@@ -37,7 +37,7 @@ mod value;
 pub mod write_gen;
 
 pub use checkpoint::{
-    Aggregate, CHECKPOINT_PREFIX, Checkpoint, check_name, checkpoint_lsn_of, checkpoints_of, current, find_named,
+    CHECKPOINT_PREFIX, Checkpoint, check_name, checkpoint_lsn_of, checkpoints_of, current, find_named,
     format_checkpoints, format_lsn, internal_name, parse_checkpoints,
 };
 pub use deletion::{CheckpointRequest, DropRule, Protection, choose_deletions, is_skipped, parse_drops};
