@@ -32,7 +32,10 @@ pub mod checksum;
 #[cfg(test)]
 mod file_tests;
 pub mod header;
+pub mod history;
 mod input;
+pub mod modify;
+pub mod overflow;
 pub mod row_internal;
 pub mod row_leaf;
 pub mod row_leaf_write;
@@ -41,6 +44,7 @@ pub mod split;
 pub(crate) mod test_data;
 pub mod time_aggregate;
 pub mod time_window;
+pub mod transform;
 pub mod vuint;
 
 use hardwired_plugin::Error;
