@@ -29,6 +29,7 @@ pub mod address;
 pub mod cell;
 pub mod cell_write;
 pub mod checksum;
+pub mod column;
 #[cfg(test)]
 mod file_tests;
 pub mod header;
