@@ -46,6 +46,8 @@ pub(crate) mod test_data;
 pub mod time_aggregate;
 pub mod time_window;
 pub mod transform;
+pub mod verify;
+pub mod verify_tree;
 pub mod vuint;
 
 use hardwired_plugin::Error;

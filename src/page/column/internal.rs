@@ -72,7 +72,7 @@ impl<'a> Children<'a> {
         let address = cell?;
         count_cell(&mut self.left, address.offset)?;
         if !address.kind.is_address() {
-            let reason = format!("a {} cell where an address is wanted", address.kind.name());
+            let reason = format!("{} cell where an address is wanted", address.kind.name());
             return Err(corrupt(address.offset, reason));
         }
         match address.number {

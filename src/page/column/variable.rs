@@ -98,7 +98,7 @@ impl Runs<'_> {
             CellKind::ValueOverflow => RunValue::Overflow(cell.span()),
             CellKind::Value | CellKind::ValueShort => RunValue::Plain(cell.span()),
             CellKind::ValueCopy => RunValue::Plain(cell.resolve_copy(self.image)?.span()),
-            kind => return Err(corrupt(cell.offset, format!("a {} cell where a value is wanted", kind.name()))),
+            kind => return Err(corrupt(cell.offset, format!("{} cell where a value is wanted", kind.name()))),
         };
         let window = Some(cell.window()).filter(|window| !window.is_default());
         let run = Run { recno: self.recno, count: cell.repeat_count(), value, window };
