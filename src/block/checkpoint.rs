@@ -12,12 +12,12 @@
 //!
 //! Source: block specification, section 7.
 
-use super::address::Address;
 use super::cookie::CheckpointCookie;
 use super::extent_list::{ListImage, ListKind, Trailer};
 use super::extents::{Extent, ExtentSet, Fit};
 use super::live::{CheckpointState, Live, overlap};
 use super::manager::BlockManager;
+use crate::page::address::Address;
 use crate::{Error, Result};
 use std::sync::atomic::Ordering;
 
@@ -61,8 +61,9 @@ pub struct WrittenCheckpoint {
     pub root: Option<Address>,
 }
 
-/// Makes the trailer of an avail list.
-pub type TrailerBuilder<'a> = &'a dyn Fn(&TrailerRequest<'_>) -> Trailer;
+/// Makes the trailer of an avail list; `Ok(None)` for none. It runs while the file's lists are locked, and an error is a
+/// fatal checkpoint failure.
+pub type TrailerBuilder<'a> = &'a dyn Fn(&TrailerRequest<'_>) -> Result<Option<Trailer>>;
 
 /// An existing checkpoint with its lists, while it is worked on.
 struct Item {
@@ -203,7 +204,7 @@ impl BlockManager {
             if let Some(Item { cookie, lists: Some((alloc, discard)), rewrite: true, .. }) = item {
                 cookie.alloc = self.place_list(live, self.list_image(alloc)?, writes)?;
                 cookie.discard = self.place_list(live, self.list_image(discard)?, writes)?;
-                entry.cookie = cookie.encode(allocation_size);
+                entry.cookie = cookie.encode(allocation_size)?;
             }
         }
         if let Some(length) = live.cut_free_tail()
@@ -228,17 +229,16 @@ impl BlockManager {
             rolling_size: live.rolling_size,
             object_id: 0,
         };
-        let trailer = trailer.map(|build| {
-            let incomplete_cookie = cookie.encode(allocation_size);
-            build(&TrailerRequest { entries, incomplete_cookie: &incomplete_cookie, size })
-        });
+        let incomplete_cookie = cookie.encode(allocation_size)?;
+        let request = TrailerRequest { entries, incomplete_cookie: &incomplete_cookie, size };
+        let trailer = trailer.map(|build| build(&request)).transpose()?.flatten();
         let free = live.avail.iter().chain(live.ckpt_avail.iter());
         let image = ListImage::new(free, trailer.as_ref(), allocation_size)?;
         cookie.avail = Some(self.place(live, image, writes)?);
         cookie.file_size = live.size;
         live.alloc.clear();
         live.discard.clear();
-        Ok(WrittenCheckpoint { cookie: cookie.encode(allocation_size), size, root })
+        Ok(WrittenCheckpoint { cookie: cookie.encode(allocation_size)?, size, root })
     }
 
     /// An alloc or discard list; an empty one has no block.

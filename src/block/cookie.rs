@@ -6,8 +6,8 @@
 //!
 //! Source: block specification, section 6.
 
-use super::address::{Address, get_triple, put_triple};
-use super::codec::{get_vuint, put_vuint};
+use crate::page::address::Address;
+use crate::page::vuint;
 use crate::{Error, Result};
 
 const VERSION: u8 = 1;
@@ -43,14 +43,20 @@ impl CheckpointCookie {
         if version != VERSION {
             return Err(Error::corrupt("", 0, format!("unsupported checkpoint version {version}, expected {VERSION}")));
         }
-        let mut address = || get_triple(&mut rest, allocation_size);
+        let mut address = || {
+            let address = Address::unpack_triple(&mut rest, allocation_size)?;
+            Ok::<_, Error>((!address.is_none()).then_some(address))
+        };
         let (root, alloc, avail, discard) = (address()?, address()?, address()?, address()?);
-        let (file_size, rolling_size) = (get_vuint(&mut rest)?, get_vuint(&mut rest)?);
+        let cut_off = || Error::corrupt("", 0, "checkpoint address is cut off");
+        let mut number = || vuint::take(&mut rest).ok_or_else(cut_off);
+        let (file_size, rolling_size) = (number()?, number()?);
         let mut cookie = Self { root, alloc, avail, discard, file_size, rolling_size, object_id: 0 };
         if let Some((&flags, mut tail)) = rest.split_first() {
             if flags & HAS_OBJECT_ID != 0 {
-                cookie.object_id = u32::try_from(get_vuint(&mut tail)?)
-                    .map_err(|_| Error::corrupt("", 0, "object id of a checkpoint address out of range"))?;
+                cookie.object_id = vuint::take(&mut tail)
+                    .and_then(|id| u32::try_from(id).ok())
+                    .ok_or_else(|| Error::corrupt("", 0, "bad object id of a checkpoint address"))?;
             }
             // Other flag bits are reserved; what they announce can't be told, so the rest is skipped only then.
             if !tail.is_empty() && flags & !HAS_OBJECT_ID == 0 {
@@ -64,18 +70,21 @@ impl CheckpointCookie {
     }
 
     /// The bytes of the cookie, for a file with the given allocation size in bytes.
-    pub fn encode(&self, allocation_size: u32) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// `EINVAL` for an address that isn't of this allocation size.
+    pub fn encode(&self, allocation_size: u32) -> Result<Vec<u8>> {
         let mut out = vec![VERSION];
         for address in [&self.root, &self.alloc, &self.avail, &self.discard] {
-            put_triple(&mut out, address.as_ref(), allocation_size);
+            address.unwrap_or_default().pack_triple(allocation_size, &mut out)?;
         }
-        put_vuint(&mut out, self.file_size);
-        put_vuint(&mut out, self.rolling_size);
+        vuint::push(&mut out, self.file_size);
+        vuint::push(&mut out, self.rolling_size);
         if self.object_id != 0 {
             out.push(HAS_OBJECT_ID);
-            put_vuint(&mut out, u64::from(self.object_id));
+            vuint::push(&mut out, u64::from(self.object_id));
         }
-        out
+        Ok(out)
     }
 }
 
@@ -107,7 +116,7 @@ mod tests {
             assert_eq!(cookie.file_size, fields["file_size"].as_u64().unwrap());
             assert_eq!(cookie.rolling_size, fields["ckpt_size"].as_u64().unwrap());
             assert_eq!(u64::from(cookie.object_id), fields["object_id"].as_u64().unwrap());
-            assert_eq!(cookie.encode(allocation_size), bytes);
+            assert_eq!(cookie.encode(allocation_size).unwrap(), bytes);
         }
     }
 
@@ -131,7 +140,7 @@ mod tests {
             let mut bytes = bytes;
             if let Some(first) = bytes.first_mut() { *first = VERSION; }
             if let Ok(cookie) = CheckpointCookie::decode(&bytes, 1 << shift) {
-                let again = cookie.encode(1 << shift);
+                let again = cookie.encode(1 << shift).unwrap();
                 prop_assert_eq!(CheckpointCookie::decode(&again, 1 << shift).unwrap(), cookie);
             }
         }

@@ -6,15 +6,17 @@
 //!
 //! Source: block specification, section 5.
 
-use super::address::Address;
-use super::codec::{get_vuint, put_vuint};
 use super::extents::Extent;
-use super::header::{self, BlockHeader, HEADER_SIZE};
+use crate::page::address::Address;
+use crate::page::header::{PageHeader, PageType};
+use crate::page::{HEADER_SIZE, checksum, vuint, widen, widen_u64};
 use crate::{Error, Result};
 
 const MAGIC: u64 = 71_002;
 /// The file size in a trailer is padded to the longest packed integer, so that it can be filled in last.
-const FILE_SIZE_WIDTH: usize = 9;
+const FILE_SIZE_WIDTH: usize = vuint::MAX_LEN;
+/// The largest block: 4 GB - 1 KB.
+const MAX_BLOCK: u64 = 4_294_966_271;
 
 /// Which of the three lists of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub struct Trailer {
 pub(crate) struct ListContents {
     /// As stored: avail lists are not sorted.
     pub(crate) extents: Vec<Extent>,
-    /// Trailer and the file size stored in it; `None` if the terminator announces none.
+    /// Trailer and the file size stored in it; `None` if the terminator announces none, or it can't be read.
     pub(crate) trailer: Option<(Trailer, u64)>,
 }
 
@@ -75,48 +77,62 @@ impl ListImage {
         allocation_size: u32,
     ) -> Result<Self> {
         let mut bytes = vec![0; HEADER_SIZE];
-        put_vuint(&mut bytes, MAGIC);
-        put_vuint(&mut bytes, 0);
+        vuint::push(&mut bytes, MAGIC);
+        vuint::push(&mut bytes, 0);
         for extent in extents {
-            put_vuint(&mut bytes, extent.offset);
-            put_vuint(&mut bytes, extent.size);
+            vuint::push(&mut bytes, extent.offset);
+            vuint::push(&mut bytes, extent.size);
         }
-        put_vuint(&mut bytes, 0);
-        put_vuint(&mut bytes, u64::from(trailer.is_some()));
+        vuint::push(&mut bytes, 0);
+        vuint::push(&mut bytes, u64::from(trailer.is_some()));
         let counted = bytes.len();
         let mut file_size_at = None;
         if let Some(trailer) = trailer {
-            put_vuint(&mut bytes, trailer.write_gen);
+            vuint::push(&mut bytes, trailer.write_gen);
             file_size_at = Some(bytes.len());
             bytes.extend([0; FILE_SIZE_WIDTH]);
             for text in [&trailer.metadata, &trailer.checkpoint_list, &trailer.cookie] {
-                put_vuint(&mut bytes, u64::try_from(text.len()).unwrap_or(u64::MAX));
+                vuint::push(&mut bytes, widen_u64(text.len()));
                 bytes.extend_from_slice(text);
             }
         }
         let mem_size = u32::try_from(counted).map_err(|_| too_large())?;
         let data_length = counted.saturating_sub(HEADER_SIZE);
-        BlockHeader::list(mem_size, u32::try_from(data_length).map_err(|_| too_large())?).store_page_part(&mut bytes);
-        header::pad(&mut bytes, allocation_size)?;
+        let data_length = u32::try_from(data_length).map_err(|_| too_large())?;
+        PageHeader::new(PageType::BlockManager, mem_size, data_length).write(&mut bytes)?;
+        pad(&mut bytes, allocation_size)?;
         Ok(Self { bytes, file_size_at })
     }
 
     /// The block's size in bytes.
     pub(crate) fn size(&self) -> u64 {
-        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
+        widen_u64(self.bytes.len())
     }
 
     /// Finishes the block for its place: fills in the logical file size, the block header and the checksum.
     pub(crate) fn finish(mut self, offset: u64, file_size: u64) -> Result<(Vec<u8>, Address)> {
         if let Some(at) = self.file_size_at {
             let mut packed = Vec::with_capacity(FILE_SIZE_WIDTH);
-            put_vuint(&mut packed, file_size);
+            vuint::push(&mut packed, file_size);
             packed.resize(FILE_SIZE_WIDTH, 0);
             self.bytes.splice(at..at.saturating_add(FILE_SIZE_WIDTH), packed);
         }
-        let address = header::seal(&mut self.bytes, offset, true)?;
-        Ok((self.bytes, address))
+        let checksum = checksum::seal(&mut self.bytes, true)?;
+        let size = u32::try_from(self.bytes.len()).map_err(|_| too_large())?;
+        Ok((self.bytes, Address { offset, size, checksum, object_id: 0 }))
     }
+}
+
+/// Pads a block with zeros to a multiple of the allocation size.
+pub(crate) fn pad(block: &mut Vec<u8>, allocation_size: u32) -> Result<()> {
+    let unit = widen(allocation_size);
+    let length = block.len().checked_next_multiple_of(unit).filter(|&length| widen_u64(length) <= MAX_BLOCK);
+    block.resize(length.ok_or_else(too_large)?, 0);
+    Ok(())
+}
+
+fn take(input: &mut &[u8]) -> Result<u64> {
+    vuint::take(input).ok_or_else(|| Error::corrupt("", 0, "extent list ends early or holds a bad packed integer"))
 }
 
 fn too_large() -> Error {
@@ -136,13 +152,13 @@ pub(crate) fn decode(block: &[u8], kind: ListKind, allocation_size: u32, file_si
     let corrupted =
         |reason: String| Error::corrupt("", 0, format!("file contains a corrupted {name} extent list, {reason}"));
     let mut rest = block.get(HEADER_SIZE..).ok_or_else(|| corrupted("block too short".to_owned()))?;
-    let magic = (get_vuint(&mut rest)?, get_vuint(&mut rest)?);
+    let magic = (take(&mut rest)?, take(&mut rest)?);
     if magic != (MAGIC, 0) {
         return Err(corrupted(format!("magic numbers {} and {}, expected {MAGIC} and 0", magic.0, magic.1)));
     }
     let mut extents = Vec::new();
     let terminator = loop {
-        let (offset, size) = (get_vuint(&mut rest)?, get_vuint(&mut rest)?);
+        let (offset, size) = (take(&mut rest)?, take(&mut rest)?);
         if offset == 0 {
             break size;
         }
@@ -156,17 +172,18 @@ pub(crate) fn decode(block: &[u8], kind: ListKind, allocation_size: u32, file_si
         }
         extents.push(Extent { offset, size });
     };
-    let trailer = if terminator == 0 { None } else { Some(decode_trailer(rest)?) };
+    // A trailer in a form that later releases may have is no reason to refuse the list.
+    let trailer = if terminator == 0 { None } else { decode_trailer(rest).ok() };
     Ok(ListContents { extents, trailer })
 }
 
 fn decode_trailer(mut rest: &[u8]) -> Result<(Trailer, u64)> {
     let bad = || Error::corrupt("", 0, "avail extent list's trailer ends early");
-    let write_gen = get_vuint(&mut rest)?;
+    let write_gen = take(&mut rest)?;
     let (mut file_size, mut rest) = rest.split_at_checked(FILE_SIZE_WIDTH).ok_or_else(bad)?;
-    let file_size = get_vuint(&mut file_size)?;
+    let file_size = take(&mut file_size)?;
     let mut text = || -> Result<Vec<u8>> {
-        let length = usize::try_from(get_vuint(&mut rest)?).map_err(|_| bad())?;
+        let length = usize::try_from(take(&mut rest)?).map_err(|_| bad())?;
         let (text, tail) = rest.split_at_checked(length).ok_or_else(bad)?;
         rest = tail;
         Ok(text.to_vec())
@@ -265,8 +282,8 @@ mod tests {
         fn hostile_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200), magic in any::<bool>()) {
             let mut block = vec![0; HEADER_SIZE];
             if magic {
-                put_vuint(&mut block, MAGIC);
-                put_vuint(&mut block, 0);
+                vuint::push(&mut block, MAGIC);
+                vuint::push(&mut block, 0);
             }
             block.extend(body);
             if let Ok(list) = decode(&block, ListKind::Avail, 512, 1 << 20) {

@@ -6,6 +6,7 @@ use super::extent_list::{ListImage, ListKind, Trailer};
 use super::test_support::{address_of, hex, vectors};
 use super::*;
 use crate::os::MemoryFileSystem;
+use crate::page::header::{PageHeader, PageType};
 use hardwired_plugin::file_system::FileSystem;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ impl Replay {
 
     fn image(size: u64) -> Vec<u8> {
         let mut image = vec![0xab; size as usize];
-        image[..HEADER_SIZE].fill(0);
+        PageHeader::new(PageType::RowLeaf, size as u32, 0).write(&mut image).unwrap();
         image
     }
 
@@ -85,7 +86,7 @@ impl Replay {
             let size =
                 |length| ListImage::new(std::iter::empty(), Some(&trailer(length)), ALLOCATION_SIZE).unwrap().size();
             let length = (0..4096).find(|&length| size(length) == avail_size).unwrap();
-            trailer(length)
+            Ok(Some(trailer(length)))
         };
         self.manager.checkpoint_start().unwrap();
         let mut root = (!event["root_offset"].is_null()).then(|| Self::image(number(&event["root_size"])));

@@ -14,13 +14,14 @@
 //!
 //! Source: block specification, sections 2 to 4 and 8.
 
-use super::address::Address;
 use super::cookie::CheckpointCookie;
 use super::descriptor;
 use super::extent_list::{self, ListContents, ListKind};
 use super::extents::{Extent, Fit};
-use super::header::{self, BlockHeader, HEADER_SIZE};
 use super::live::{Live, overlap};
+use crate::page::address::Address;
+use crate::page::header::{BlockHeader, PageFlags, PageHeader};
+use crate::page::{HEADER_SIZE, checksum, widen};
 use crate::{Error, ErrorCode, Result};
 use hardwired_plugin::file_system::{FileHandle, FileSystem, FileType, OpenOptions};
 use parking_lot::{Mutex, MutexGuard};
@@ -133,8 +134,8 @@ impl BlockManager {
     /// [`OpenMode::Live`] must be given the newest checkpoint: the file is truncated to it.
     ///
     /// # Errors
-    /// `ENOENT`; those of the descriptor check; [`Error::Corrupt`] for a cookie or an extent list that can't be right;
-    /// errors of the file system.
+    /// `ENOENT`; those of the descriptor check; [`Error::Corrupt`] for a cookie or an extent list that can't be right, and
+    /// for a file that ends before blocks in use; errors of the file system. The file is unchanged then.
     pub fn open(
         fs: &dyn FileSystem,
         path: &Path,
@@ -166,7 +167,8 @@ impl BlockManager {
         };
         if mode == OpenMode::Live {
             let live = manager.load_live(cookie.as_ref())?;
-            if live.size != physical_size {
+            manager.check_present(&live, physical_size)?;
+            if physical_size > live.size {
                 manager.handle.truncate(live.size)?;
             }
             manager.end = AtomicU64::new(live.size);
@@ -190,12 +192,17 @@ impl BlockManager {
     /// # Errors
     /// [`Error::Corrupt`] for bytes that are no address.
     pub fn decode_address(&self, cookie: &[u8]) -> Result<Option<Address>> {
-        super::address::decode(cookie, self.settings.allocation_size).map_err(|error| error.in_object(&self.name, 0))
+        let address = Address::unpack(cookie, self.settings.allocation_size);
+        let address = address.map_err(|error| error.in_object(&self.name, 0))?;
+        Ok((!address.is_none()).then_some(address))
     }
 
     /// The address cookie of `address` in this file.
-    pub fn encode_address(&self, address: &Address) -> Vec<u8> {
-        super::address::encode(Some(address), self.settings.allocation_size)
+    ///
+    /// # Errors
+    /// `EINVAL` for an address that can't be one of this file.
+    pub fn encode_address(&self, address: &Address) -> Result<Vec<u8>> {
+        address.to_cookie(self.settings.allocation_size)
     }
 
     /// Reads the whole block at `address`.
@@ -215,7 +222,7 @@ impl BlockManager {
     /// an address outside the file and for a checksum that doesn't fit; errors of the file system.
     pub fn read_into(&self, address: &Address, block: &mut Vec<u8>) -> Result<()> {
         self.check_address(address)?;
-        let size = usize::try_from(address.size).unwrap_or(usize::MAX);
+        let size = widen(address.size);
         // Growing zero-fills, so a buffer that is used again for a block of the same size costs nothing here.
         block.resize(size, 0);
         self.handle.read(address.offset, block)?;
@@ -263,7 +270,7 @@ impl BlockManager {
             return Ok(());
         }
         let live = self.live_for_writing()?;
-        if self.handle.size()? != live.size {
+        if self.handle.size()? > live.size {
             self.handle.truncate(live.size).map_err(|error| self.fail(&error))?;
         }
         Ok(())
@@ -295,23 +302,24 @@ impl BlockManager {
         if image.len() < HEADER_SIZE {
             return Err(Error::invalid(format!("{}: page image of {} bytes", self.name, image.len())));
         }
-        header::pad(image, self.settings.allocation_size)?;
-        let page_flags = BlockHeader::load(image)?.page_flags;
+        extent_list::pad(image, self.settings.allocation_size)?;
+        let flags = PageHeader::parse(image)?.flags;
         let checksum_whole = match self.settings.checksum {
             ChecksumMode::On => true,
             ChecksumMode::Off => false,
-            ChecksumMode::Uncompressed => page_flags & header::PAGE_COMPRESSED == 0,
-            ChecksumMode::Unencrypted => page_flags & header::PAGE_ENCRYPTED == 0,
+            ChecksumMode::Uncompressed => !flags.has(PageFlags::COMPRESSED),
+            ChecksumMode::Unencrypted => !flags.has(PageFlags::ENCRYPTED),
         };
         // The offset isn't part of the checksum, so all of the work is done before space is taken.
-        let mut address = header::seal(image, 0, checksum_whole)?;
+        let checksum = checksum::seal(image, checksum_whole)?;
+        let size = BlockHeader::parse(image)?.disk_size;
         let mut live = self.live_for_writing()?;
-        let allocated = live.allocate(u64::from(address.size), fit);
+        let allocated = live.allocate(u64::from(size), fit);
         self.end.store(live.size, Ordering::Release);
         drop(live);
-        address.offset = allocated.map_err(|error| self.fail(&error))?;
-        self.write_at(address.offset, image)?;
-        Ok(address)
+        let offset = allocated.map_err(|error| self.fail(&error))?;
+        self.write_at(offset, image)?;
+        Ok(Address { offset, size, checksum, object_id: 0 })
     }
 
     pub(super) fn write_at(&self, offset: u64, block: &[u8]) -> Result<()> {
@@ -376,31 +384,16 @@ impl BlockManager {
     }
 
     fn check_block(&self, address: &Address, block: &[u8]) -> Result<()> {
-        let header = BlockHeader::load(block)?;
-        let wrong = |what: &str, found: u32| {
-            Error::corrupt(
-                &self.name,
-                address.offset,
-                format!(
-                    "potential hardware corruption, read checksum error for {}B block at offset {}: {what} of {found:#x} \
-                     doesn't match expected checksum of {:#x}",
-                    address.size, address.offset, address.checksum
-                ),
-            )
-        };
-        if header.checksum != address.checksum {
-            return Err(wrong("block header checksum", header.checksum));
-        }
+        let bad = |reason: String| Error::corrupt(&self.name, address.offset, reason);
+        checksum::check(block, address.checksum).map_err(|mismatch| {
+            bad(format!(
+                "potential hardware corruption, read checksum error for {}B block at offset {}: {mismatch}",
+                address.size, address.offset
+            ))
+        })?;
+        let header = BlockHeader::parse(block)?;
         if header.disk_size != address.size {
-            return Err(Error::corrupt(
-                &self.name,
-                address.offset,
-                format!("block header has size {}, its address says {}", header.disk_size, address.size),
-            ));
-        }
-        let found = super::codec::block_checksum(block, header.covered());
-        if found != address.checksum {
-            return Err(wrong("calculated block checksum", found));
+            return Err(bad(format!("block header has size {}, its address says {}", header.disk_size, address.size)));
         }
         Ok(())
     }
@@ -418,14 +411,44 @@ impl BlockManager {
         }
         live.size = cookie.file_size;
         live.rolling_size = cookie.rolling_size;
+        for address in [cookie.root, cookie.alloc, cookie.avail, cookie.discard].iter().flatten() {
+            if address.offset.saturating_add(u64::from(address.size)) > cookie.file_size {
+                let reason = format!("block is beyond the checkpoint's file size {}", cookie.file_size);
+                return Err(Error::corrupt(&self.name, address.offset, reason));
+            }
+        }
         if let Some(address) = &cookie.avail {
-            for extent in self.read_list(address, ListKind::Avail, cookie.file_size)?.extents {
+            let list = self.read_list(address, ListKind::Avail, cookie.file_size)?;
+            // The cookie comes from a text file without checksum, and the file will be cut to the size it gives.
+            if let Some((_, file_size)) = list.trailer
+                && file_size != cookie.file_size
+            {
+                let reason = format!(
+                    "checkpoint's file size is {}, but {file_size} in its avail extent list: one of them is damaged",
+                    cookie.file_size
+                );
+                return Err(Error::corrupt(&self.name, address.offset, reason));
+            }
+            for extent in list.extents {
                 live.avail.insert(extent).map_err(|error| self.bad_list(address, overlap(error)))?;
             }
             // The list was written before its own place was taken out of it.
             live.avail.remove(Extent { offset: address.offset, size: u64::from(address.size) });
         }
         Ok(live)
+    }
+
+    /// A file may be shorter than its checkpoint says, if power failed after a later checkpoint had cut free space off
+    /// the end. But nothing in use can be missing.
+    fn check_present(&self, live: &Live, physical_size: u64) -> Result<()> {
+        let unit = live.allocation_size;
+        let start = physical_size.saturating_sub(physical_size.checked_rem(unit).unwrap_or(0));
+        let missing = Extent { offset: start, size: live.size.saturating_sub(start) };
+        if missing.size == 0 || live.avail.contains(missing) {
+            return Ok(());
+        }
+        let reason = format!("the file ends here, but its checkpoint has {} bytes with blocks in use", live.size);
+        Err(Error::corrupt(&self.name, physical_size, reason))
     }
 
     pub(super) fn bad_list(&self, address: &Address, error: Error) -> Error {

@@ -1,6 +1,6 @@
 //! What the tests of this module share.
 
-use super::address::Address;
+use super::Address;
 use serde_json::Value;
 
 /// The parsed test-vector file of that name.

@@ -151,7 +151,7 @@ impl Tree {
         image.extend_from_slice(item);
         PageHeader::new(PageType::Overflow, mem_size, entries).write(&mut image)?;
         let address = self.write_page(&mut image)?;
-        Ok(self.block.encode_address(&address))
+        self.block.encode_address(&address)
     }
 
     /// Builds the internal pages for `children`.
@@ -165,7 +165,7 @@ impl Tree {
         });
         let mut sink = InternalSink::default();
         for child in children {
-            let cookie = self.block.encode_address(&child.address);
+            let cookie = self.block.encode_address(&child.address)?;
             let cell = AddressCell {
                 kind: child.kind,
                 aggregate: Some(&child.aggregate),

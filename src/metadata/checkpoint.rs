@@ -2,6 +2,7 @@
 //!
 //! Source: block specification, sections 7.4, 12.1 and 12.2.
 
+use crate::page::time_aggregate::TimeAggregate;
 use crate::{Error, ErrorCode, Result};
 use hardwired_plugin::config::{ConfigParser, Item, lookup};
 use std::fmt::Write;
@@ -11,38 +12,6 @@ pub const CHECKPOINT_PREFIX: &str = "WiredTigerCheckpoint";
 
 /// The log position of a file that needs no replay: there is no log.
 const NO_LOG_LSN: (u32, u32) = (u32::MAX, i32::MAX.unsigned_abs());
-
-/// What a checkpoint's root says of all transaction ids and timestamps in the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Aggregate {
-    /// The newest durable timestamp of a start.
-    pub newest_start_durable_ts: u64,
-    /// The oldest start timestamp.
-    pub oldest_start_ts: u64,
-    /// The newest transaction id.
-    pub newest_txn: u64,
-    /// The newest durable timestamp of a stop.
-    pub newest_stop_durable_ts: u64,
-    /// The newest stop timestamp; the maximum if something isn't deleted.
-    pub newest_stop_ts: u64,
-    /// The newest stop transaction id; the maximum (2^64 - 11) if something isn't deleted.
-    pub newest_stop_txn: u64,
-    /// Whether a prepared update is in the tree.
-    pub prepare: bool,
-}
-
-impl Aggregate {
-    /// That of a tree without records, and of one whose records have no history.
-    pub const EMPTY: Self = Self {
-        newest_start_durable_ts: 0,
-        oldest_start_ts: 0,
-        newest_txn: 0,
-        newest_stop_durable_ts: 0,
-        newest_stop_ts: u64::MAX,
-        newest_stop_txn: u64::MAX - 10,
-        prepare: false,
-    };
-}
 
 /// One entry of a checkpoint list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +27,7 @@ pub struct Checkpoint {
     /// Bytes of the tree, root included.
     pub size: u64,
     /// Timestamps and transaction ids of the tree.
-    pub aggregate: Aggregate,
+    pub aggregate: TimeAggregate,
     /// The tree's write generation when its root had been written.
     pub write_gen: u64,
     /// The tree's write generation when it was first opened in the run that wrote the checkpoint.
@@ -77,7 +46,7 @@ impl Checkpoint {
     }
 
     fn format(&self, out: &mut String) {
-        let Aggregate {
+        let TimeAggregate {
             newest_start_durable_ts,
             oldest_start_ts,
             newest_txn,
@@ -135,13 +104,13 @@ impl Checkpoint {
             order: required(fields.order, "order")?,
             time: required(fields.time, "time")?,
             size: required(fields.size, "size")?,
-            aggregate: Aggregate {
+            aggregate: TimeAggregate {
                 newest_start_durable_ts: optional(fields.newest_start_durable_ts.or(fields.start_durable_ts), 0)?,
                 oldest_start_ts: optional(fields.oldest_start_ts, 0)?,
                 newest_txn: optional(fields.newest_txn, 0)?,
                 newest_stop_durable_ts: optional(fields.newest_stop_durable_ts.or(fields.stop_durable_ts), 0)?,
-                newest_stop_ts: optional(fields.newest_stop_ts, Aggregate::EMPTY.newest_stop_ts)?,
-                newest_stop_txn: optional(fields.newest_stop_txn, Aggregate::EMPTY.newest_stop_txn)?,
+                newest_stop_ts: optional(fields.newest_stop_ts, TimeAggregate::DEFAULT.newest_stop_ts)?,
+                newest_stop_txn: optional(fields.newest_stop_txn, TimeAggregate::DEFAULT.newest_stop_txn)?,
                 prepare: optional(fields.prepare, 0)? != 0,
             },
             write_gen: required(fields.write_gen, "write generation")?,
@@ -368,7 +337,8 @@ mod tests {
         let text =
             "n=(addr=\"01\",order=1,time=1,size=2,write_gen=5,start_durable_ts=7,stop_durable_ts=8,next_page_id=4)";
         let checkpoint = parse_checkpoints(text, "f").unwrap().remove(0);
-        let expected = Aggregate { newest_start_durable_ts: 7, newest_stop_durable_ts: 8, ..Aggregate::EMPTY };
+        let expected =
+            TimeAggregate { newest_start_durable_ts: 7, newest_stop_durable_ts: 8, ..TimeAggregate::DEFAULT };
         assert_eq!(checkpoint.aggregate, expected);
         assert_eq!(checkpoint.run_write_gen, 0);
         assert!(parse_checkpoints("", "f").unwrap().is_empty() && parse_checkpoints("()", "f").unwrap().is_empty());

@@ -131,7 +131,8 @@ pub fn is_skipped(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metadata::{Aggregate, internal_name};
+    use crate::metadata::internal_name;
+    use crate::page::time_aggregate::TimeAggregate;
     use rstest::rstest;
 
     /// Checkpoints named after the words; `*` is an internal one.
@@ -142,7 +143,7 @@ mod tests {
             order: index as u64 + 1,
             time: 100 + index as u64,
             size: 0,
-            aggregate: Aggregate::EMPTY,
+            aggregate: TimeAggregate::DEFAULT,
             write_gen: 1,
             run_write_gen: 1,
         };

@@ -37,12 +37,12 @@ mod value;
 pub mod write_gen;
 
 pub use checkpoint::{
-    Aggregate, CHECKPOINT_PREFIX, Checkpoint, check_name, checkpoint_lsn_of, checkpoints_of, current, find_named,
+    CHECKPOINT_PREFIX, Checkpoint, check_name, checkpoint_lsn_of, checkpoints_of, current, find_named,
     format_checkpoints, format_lsn, internal_name, parse_checkpoints,
 };
 pub use deletion::{CheckpointRequest, DropRule, Protection, choose_deletions, is_skipped, parse_drops};
 pub use turtle::{METADATA_URI, TURTLE_FILE, Turtle, Version};
 pub use value::{
     FileValue, HISTORY_CONFIG, METADATA_FILE_ID, base_of, new_column_group_value, new_file_value, new_metadata_value,
-    new_table_value, with_checkpoints,
+    new_table_value, new_trailer, with_checkpoints,
 };

@@ -8,7 +8,7 @@
 
 use super::checkpoint::{Checkpoint, checkpoint_lsn_of, checkpoints_of, format_checkpoints, format_lsn};
 use super::turtle::METADATA_URI;
-use crate::block::{BlockSettings, ChecksumMode, check_allocation_size};
+use crate::block::{BlockSettings, ChecksumMode, Trailer, check_allocation_size};
 use crate::config::schema::{COLGROUP_META, FILE_META, TABLE_META};
 use crate::config::{Config, collapse, lookup, merge};
 use crate::{Error, ErrorCode, Result};
@@ -146,6 +146,32 @@ impl FileValue {
     }
 }
 
+/// What goes behind the avail list of a new checkpoint, so that the file can be opened without this metadata: by
+/// `import=(repair=true)`, and by this engine to check the metadata's own checkpoint. `value` is the file's value before
+/// the checkpoint, `checkpoints` is the list that will be stored, with `incomplete_cookie` in its last entry, and
+/// `write_gen` the tree's next write generation. `None` for an encrypted file: the value would have to be encrypted.
+///
+/// # Errors
+/// `EINVAL` if the value isn't a configuration string.
+pub fn new_trailer(
+    value: &str,
+    checkpoints: &[Checkpoint],
+    incomplete_cookie: &[u8],
+    write_gen: u64,
+) -> Result<Option<Trailer>> {
+    let encryption = lookup(value, "encryption")?.map_or("(keyid=,name=)", |item| item.source());
+    if lookup(encryption, "name")?.and_then(|item| item.name()).is_some() {
+        return Ok(None);
+    }
+    let metadata = format!("encryption={encryption},block_metadata_encrypted=false,block_metadata=[{value}]");
+    Ok(Some(Trailer {
+        write_gen,
+        metadata: metadata.into_bytes(),
+        checkpoint_list: format!("checkpoint={}", format_checkpoints(checkpoints)).into_bytes(),
+        cookie: incomplete_cookie.to_vec(),
+    }))
+}
+
 fn check_version(value: &str, uri: &str) -> Result<()> {
     let number = |key: &str| -> Result<u64> {
         let missing = || Error::new(ErrorCode::ERROR, format!("{uri}: no valid {key} in metadata"));
@@ -169,7 +195,8 @@ fn check_version(value: &str, uri: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::test_support::vectors;
+    use crate::block::test_support::{hex, vectors};
+    use crate::metadata::parse_checkpoints;
     use rstest::rstest;
     use serde_json::Value;
 
@@ -254,6 +281,28 @@ mod tests {
         assert!(!rebuilt.contains("live_restore") && !value.contains("live_restore"));
         assert_eq!(base_of(&rebuilt).unwrap(), file.base);
         assert_eq!(FileValue::parse(&rebuilt, "file:t.wt").unwrap().lsn, None);
+    }
+
+    /// The texts behind real avail lists are made again from the value and the checkpoints in them.
+    #[test]
+    fn trailers_are_those_of_the_real_engine() {
+        let vectors = vectors("block-extent-lists.json");
+        let stored = vectors["lists"].as_array().unwrap().iter().filter(|list| !list["trailer"].is_null());
+        let mut seen = 0;
+        for trailer in stored.map(|list| &list["trailer"]) {
+            let text = |key: &str| trailer[key].as_str().unwrap();
+            let value = text("metadata").split_once("block_metadata=[").unwrap().1.strip_suffix(']').unwrap();
+            let checkpoints =
+                parse_checkpoints(lookup(text("ckptlist"), "checkpoint").unwrap().unwrap().text(), "f").unwrap();
+            let last = checkpoints.last().unwrap();
+            let made = new_trailer(value, &checkpoints, &last.cookie, last.write_gen + 1).unwrap().unwrap();
+            assert_eq!(String::from_utf8(made.metadata).unwrap(), text("metadata"));
+            assert_eq!(String::from_utf8(made.checkpoint_list).unwrap(), text("ckptlist"));
+            assert_eq!((made.cookie, made.write_gen), (hex(text("cookie")), trailer["write_gen"].as_u64().unwrap()));
+            seen += 1;
+        }
+        assert_eq!(seen, 20);
+        assert_eq!(new_trailer("encryption=(keyid=a,name=rotn)", &[], &[], 1).unwrap(), None);
     }
 
     #[test]

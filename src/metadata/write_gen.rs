@@ -101,7 +101,7 @@ impl TreeGenerations {
 mod tests {
     use super::*;
     use crate::block::test_support::vectors;
-    use crate::metadata::Aggregate;
+    use crate::page::time_aggregate::TimeAggregate;
     use serde_json::Value;
 
     /// The last (write_gen, run_write_gen) of a file at a step.
@@ -117,7 +117,7 @@ mod tests {
             order: 1,
             time: 1,
             size: 0,
-            aggregate: Aggregate::EMPTY,
+            aggregate: TimeAggregate::DEFAULT,
             write_gen: write_gen.parse().unwrap(),
             run_write_gen: run_write_gen.parse().unwrap(),
         })
@@ -223,7 +223,7 @@ mod tests {
             order: 1,
             time: 1,
             size: 0,
-            aggregate: Aggregate::EMPTY,
+            aggregate: TimeAggregate::DEFAULT,
             write_gen: 50,
             run_write_gen: 40,
         };
