@@ -1,2 +1,51 @@
-//! Repository chores.
-fn main() {}
+//! Repository chores: `cargo xtask NAME`.
+//!
+//! Everything that would otherwise be a shell script or a file made by hand. A chore that fails prints every reason it
+//! found and exits with status 1.
+
+mod fuzz;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask CHORE
+
+  tidy                                 check the repository: layers, file lengths, unsafe code, documents
+  fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
+  fuzz-seeds                           rebuild fuzz/seeds from tests/data/corpus
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<()> {
+    let root = repository_root();
+    match arguments {
+        ["tidy"] => tidy::run(&root),
+        ["fuzz", rest @ ..] => fuzz::run(&root, rest),
+        ["fuzz-seeds"] => fuzz::seeds(&root),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        [] => bail!("no chore named\n{USAGE}"),
+        [name, ..] => bail!("no chore named {name:?}\n{USAGE}"),
+    }
+}
+
+/// The directory that holds the workspace's `Cargo.toml`.
+fn repository_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository").to_path_buf()
+}
