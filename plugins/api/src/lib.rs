@@ -4,6 +4,7 @@
 //! link-time registry through which `wiredtiger_open` finds extensions by name.
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod config;
 pub mod error;
 pub mod file_system;
 
