@@ -294,7 +294,8 @@ mod loom_tests {
             let current = LoomArc::new(AtomicU64::new(0));
             let freed = LoomArc::new([AtomicU64::new(0), AtomicU64::new(0)]);
             let reader = {
-                let (epoch, participant, current, freed) = (epoch.clone(), participant.clone(), current.clone(), freed.clone());
+                let (epoch, participant, current, freed) =
+                    (epoch.clone(), participant.clone(), current.clone(), freed.clone());
                 loom::thread::spawn(move || {
                     participant.store(epoch.load(Ordering::Relaxed), Ordering::Relaxed);
                     fence(Ordering::SeqCst);

@@ -159,8 +159,7 @@ impl Slots {
             // The first slot's key stands for "everything smaller".
             let (at, equal) = self.search_once(key, 1, &key_of);
             let index = if equal != 0 && !strict { at } else { at.saturating_sub(1) };
-            let descent =
-                Descent { index, link: self.link(index), word: self.word(index), next: self.word(index + 1) };
+            let descent = Descent { index, link: self.link(index), word: self.word(index), next: self.word(index + 1) };
             if self.validate(sequence) {
                 return descent;
             }

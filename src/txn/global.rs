@@ -49,9 +49,7 @@ impl TxnGlobal {
             next_id: AtomicU64::new(1),
             oldest: AtomicU64::new(1),
             changes: AtomicU64::new(1),
-            slots: (0..capacity)
-                .map(|_| Slot { id: AtomicU64::new(NONE), pinned: AtomicU64::new(NONE) })
-                .collect(),
+            slots: (0..capacity).map(|_| Slot { id: AtomicU64::new(NONE), pinned: AtomicU64::new(NONE) }).collect(),
             used: AtomicUsize::new(0),
             free: Mutex::new(Vec::new()),
             reclaimer: Arc::new(Reclaimer::new()),

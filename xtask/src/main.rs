@@ -4,6 +4,7 @@
 //! found and exits with status 1.
 
 mod fuzz;
+mod fuzz_seeds;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
 
   tidy                                 check the repository: layers, file lengths, unsafe code, documents
   fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
-  fuzz-seeds                           rebuild fuzz/seeds from tests/data/corpus
+  fuzz-seeds                           rebuild fuzz/seeds from tests/data
 ";
 
 fn main() -> ExitCode {
@@ -35,7 +36,7 @@ fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["tidy"] => tidy::run(&root),
         ["fuzz", rest @ ..] => fuzz::run(&root, rest),
-        ["fuzz-seeds"] => fuzz::seeds(&root),
+        ["fuzz-seeds"] => fuzz_seeds::run(&root),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
