@@ -1,13 +1,18 @@
 //! hardwired: a storage engine compatible with WiredTiger, with its extensions linked in at compile time.
 #![deny(unsafe_code)]
 
+pub mod block;
+mod cache;
+pub mod config;
+pub mod event;
+pub mod extensions;
+pub mod key_provider;
+pub mod metadata;
+pub mod os;
 pub mod packing;
+mod sync;
+pub mod txn;
+pub mod page;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
-
-pub mod block;
-mod cache;
-pub mod os;
-mod sync;
-pub mod txn;

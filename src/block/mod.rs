@@ -33,7 +33,7 @@ mod lifecycle_tests;
 mod live;
 mod manager;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 
 pub use address::Address;
 pub use checkpoint::{CheckpointAction, CheckpointEntry, TrailerBuilder, TrailerRequest, WrittenCheckpoint};

@@ -139,11 +139,11 @@ mod tests {
     use super::*;
 
     fn table() -> Vec<Target> {
-        read_table(&crate::repository_root()).unwrap()
+        read_table(crate::root()).unwrap()
     }
 
     fn read(path: &str) -> String {
-        std::fs::read_to_string(crate::repository_root().join(path)).unwrap()
+        std::fs::read_to_string(crate::root().join(path)).unwrap()
     }
 
     #[test]

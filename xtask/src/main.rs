@@ -3,11 +3,12 @@
 //! Everything that would otherwise be a shell script or a file made by hand. A chore that fails prints every reason it
 //! found and exits with status 1.
 
+mod config_schema;
 mod fuzz;
 mod fuzz_seeds;
 mod tidy;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -15,6 +16,7 @@ use anyhow::{Result, bail};
 const USAGE: &str = "usage: cargo xtask CHORE
 
   tidy                                 check the repository: layers, file lengths, unsafe code, documents
+  config-schema [--check]              write src/config/schema/generated.rs from data/config-schema.json, or compare
   fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
   fuzz-seeds                           rebuild fuzz/seeds from tests/data
 ";
@@ -32,11 +34,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[&str]) -> Result<()> {
-    let root = repository_root();
+    let root = root();
     match arguments {
-        ["tidy"] => tidy::run(&root),
-        ["fuzz", rest @ ..] => fuzz::run(&root, rest),
-        ["fuzz-seeds"] => fuzz_seeds::run(&root),
+        ["tidy"] => tidy::run(root),
+        ["config-schema"] => config_schema::write(),
+        ["config-schema", "--check"] => config_schema::check(),
+        ["fuzz", rest @ ..] => fuzz::run(root, rest),
+        ["fuzz-seeds"] => fuzz_seeds::run(root),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
@@ -47,6 +51,6 @@ fn run(arguments: &[&str]) -> Result<()> {
 }
 
 /// The directory that holds the workspace's `Cargo.toml`.
-fn repository_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the repository").to_path_buf()
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

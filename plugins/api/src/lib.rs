@@ -6,6 +6,9 @@
 
 pub mod config;
 pub mod error;
+pub mod extension;
 pub mod file_system;
+pub mod key_provider;
+pub mod registry;
 
 pub use error::{Error, ErrorCode, Result, SubLevel};

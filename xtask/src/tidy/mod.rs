@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_repository_is_readable_and_holds_itself() {
-        let tree = Tree::read(&crate::repository_root()).unwrap();
+        let tree = Tree::read(crate::root()).unwrap();
         assert!(tree.text("xtask/src/tidy/mod.rs").is_some_and(|text| text.contains("holds_itself")));
     }
 }
