@@ -10,9 +10,9 @@ pub mod key_provider;
 pub mod metadata;
 pub mod os;
 pub mod packing;
+pub mod page;
 mod sync;
 pub mod txn;
-pub mod page;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};

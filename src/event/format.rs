@@ -34,13 +34,8 @@ pub struct Line<'a> {
 
 /// The text form: `[SEC:USEC][PID:THREAD], PREFIX, OBJECT, CALL: [CATEGORY][LEVEL]: TEXT: STRERROR`.
 pub fn render_text(line: &Line<'_>) -> String {
-    let mut out = format!(
-        "[{}:{:06}][{}:{:#x}]",
-        line.time.as_secs(),
-        line.time.subsec_micros(),
-        line.process,
-        line.thread
-    );
+    let mut out =
+        format!("[{}:{:06}][{}:{:#x}]", line.time.as_secs(), line.time.subsec_micros(), line.process, line.thread);
     for part in [line.prefix, line.object, line.call] {
         if !part.is_empty() {
             out.push_str(", ");
