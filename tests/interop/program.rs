@@ -70,13 +70,13 @@ pub(crate) fn modify(home: &Path, mut content: Content, seed: u64) -> Content {
 }
 
 fn change_rows(session: &hardwired::Session, uri: &str, table: &mut Table, random: &mut Random) {
-    let mut cursor = session.open_cursor(uri, "raw").expect("a cursor opens");
+    let mut cursor = session.open_cursor(uri, "").expect("a cursor opens");
     let keys: Vec<Vec<u8>> = table.rows.keys().cloned().collect();
     let Some(last) = keys.len().checked_sub(1) else { return };
     let text = table.value_format == "S";
     let mut put = |key: &[u8], value: Vec<u8>, rows: &mut BTreeMap<Vec<u8>, Vec<u8>>| {
-        cursor.set_key(key).expect("a key is set");
-        cursor.set_value(value.as_slice()).expect("a value is set");
+        cursor.set_key_raw(key).expect("a key is set");
+        cursor.set_value_raw(&value).expect("a value is set");
         cursor.insert().expect("a row is written");
         rows.insert(key.to_vec(), value);
     };
@@ -99,7 +99,7 @@ fn change_rows(session: &hardwired::Session, uri: &str, table: &mut Table, rando
     let singles: Vec<&Vec<u8>> = (0..keys.len() / 12).map(|_| &keys[random.below(keys.len())]).collect();
     for key in run.iter().chain(singles) {
         if table.rows.remove(key).is_some() {
-            cursor.set_key(key.as_slice()).expect("a key is set");
+            cursor.set_key_raw(key).expect("a key is set");
             cursor.remove().expect("a row is removed");
         }
     }
