@@ -2,7 +2,8 @@
 #![deny(unsafe_code)]
 
 pub mod block;
-mod cache;
+pub mod btree;
+pub mod cache;
 pub mod config;
 pub mod event;
 pub mod extensions;
@@ -11,6 +12,7 @@ pub mod metadata;
 pub mod os;
 pub mod packing;
 pub mod page;
+mod reconcile;
 mod sync;
 pub mod txn;
 

@@ -40,7 +40,7 @@ impl Arena {
     /// `bytes` uninitialised bytes, aligned to [`ALIGNMENT`].
     #[inline]
     pub(super) fn alloc(&mut self, bytes: usize) -> NonNull<u8> {
-        let bytes = bytes.next_multiple_of(ALIGNMENT);
+        let bytes = bytes.max(1).next_multiple_of(ALIGNMENT);
         if bytes > self.left {
             let chunk = (self.bytes / 2).clamp(FIRST_CHUNK_BYTES, MAX_CHUNK_BYTES);
             self.grow(bytes.max(chunk));

@@ -13,7 +13,7 @@ use super::address::ChildAddress;
 use super::arena::Arena;
 use super::key::Key;
 use super::leaf::Leaf;
-use crate::page::address::Address;
+use crate::block::Address;
 use crate::sync::slots::{OldArray, Slots, common_prefix};
 use parking_lot::Mutex;
 use std::ptr;

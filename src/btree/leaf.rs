@@ -20,7 +20,7 @@ use super::address::ChildAddress;
 use super::arena::Arena;
 use super::key::Key;
 use super::version::{Row, Version, Visible};
-use crate::page::address::Address;
+use crate::block::Address;
 use crate::sync::slots::{Found, OldArray, Slots};
 use crate::txn::{Txn, TxnId};
 use parking_lot::Mutex;
@@ -85,6 +85,11 @@ const KEY_LEN_BITS: u32 = 24;
 /// Longest key and largest image offset that a word can describe; other rows live in the arena.
 pub(super) const MAX_IMAGE_KEY: usize = (1 << KEY_LEN_BITS) - 1;
 pub(super) const MAX_IMAGE_OFFSET: usize = (1 << 31) - 1;
+
+/// Whether a word leads to a row of the image.
+pub(super) fn is_image_word(word: u64) -> bool {
+    word & IMAGE_ROW != 0
+}
 
 /// The word of an image row: its key is at `offset`, followed by its value cell if it `has_value`.
 pub(super) fn image_word(offset: usize, key_len: usize, has_value: bool) -> u64 {
@@ -274,6 +279,16 @@ impl Leaf {
         }
     }
 
+    /// Whether a version refers to the overflow block of `cookie`.
+    pub(super) fn refers_to(&self, cookie: &[u8]) -> bool {
+        (0..self.slots.len()).any(|index| match self.slot(self.slots.word(index)) {
+            Slot::Image(..) => false,
+            Slot::Row(row) => row
+                .versions()
+                .any(|version| version.kind() == super::version::Kind::Overflow && version.data() == cookie),
+        })
+    }
+
     /// Bytes of memory the page takes.
     pub(super) fn bytes(&self, inner: &LeafInner) -> usize {
         size_of::<Self>()
@@ -325,7 +340,7 @@ pub(super) fn push_image_row(image: &mut Vec<u8>, key: &[u8], value: &[u8]) -> u
         image.push((value.len() as u8) << 2 | 3);
     } else {
         image.push(0x80);
-        crate::page::vuint::write(image, value.len() as u64 - 64);
+        crate::page::vuint::push(image, value.len() as u64 - 64);
     }
     image.extend_from_slice(value);
     word

@@ -1,6 +1,5 @@
 //! What a tree takes from its object's configuration.
 
-use crate::page::row_leaf::LeafConfig;
 
 /// The settings of a row store (cache specification, sections 7 to 9).
 #[derive(Debug, Clone)]
@@ -21,6 +20,8 @@ pub struct TreeSettings {
     pub prefix_compression: bool,
     /// `prefix_compression_min`.
     pub prefix_compression_min: u32,
+    /// `dictionary`: how many distinct values of a page are remembered, 0: none.
+    pub dictionary: u32,
     /// `internal_key_truncate`.
     pub internal_key_truncate: bool,
 }
@@ -36,6 +37,7 @@ impl Default for TreeSettings {
             leaf_value_max: 0,
             prefix_compression: false,
             prefix_compression_min: 4,
+            dictionary: 0,
             internal_key_truncate: true,
         }
     }

@@ -13,9 +13,8 @@
 use super::internal::{Child, Internal, InternalInner, Target, address, child, internal_link, link_of};
 use super::leaf::{Leaf, LeafInner};
 use super::settings::TreeSettings;
-use crate::block::BlockManager;
 use crate::cache::Cache;
-use crate::page::address::Address;
+use crate::block::{Address, BlockManager};
 use crate::sync::reclaim::{Participant, Reclaimer};
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
@@ -127,14 +126,15 @@ impl Tree {
         link: u64,
     ) -> Option<Parent<'p>> {
         let mut page = self.root_page(pin);
-        let (mut low, mut high) = (None, None);
+        let (mut low, mut high, mut depth) = (None, None, 1);
         loop {
             let step = page.descend(target);
             low = step.low.or(low);
             high = step.high.or(high);
             if step.link == link {
-                return Some(Parent { page, index: step.index, low, high });
+                return Some(Parent { page, depth, low, high });
             }
+            depth += 1;
             match self.child_of(pin, step.link) {
                 Child::Internal(internal) => page = internal,
                 _ => return None,
@@ -320,7 +320,8 @@ impl Tree {
 /// A page and which of its children was looked for.
 pub(super) struct Parent<'p> {
     pub(super) page: &'p Internal,
-    pub(super) index: usize,
+    /// Pages from the root down to this one.
+    pub(super) depth: usize,
     pub(super) low: Option<&'p [u8]>,
     pub(super) high: Option<&'p [u8]>,
 }

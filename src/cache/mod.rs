@@ -5,6 +5,10 @@
 //!
 //! Source: cache specification, sections 11 and 12.1.
 
+mod server;
+
+pub(crate) use server::EvictionServer;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -52,7 +56,7 @@ pub(crate) struct Want {
 }
 
 /// The page memory of a connection.
-pub(crate) struct Cache {
+pub struct Cache {
     limits: Mutex<CacheLimits>,
     target: AtomicU64,
     trigger: AtomicU64,
@@ -70,7 +74,8 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new(limits: CacheLimits) -> Arc<Self> {
+    /// An empty cache.
+    pub fn new(limits: CacheLimits) -> Arc<Self> {
         let cache = Self {
             limits: Mutex::new(limits),
             target: AtomicU64::new(0),
@@ -204,6 +209,10 @@ impl Cache {
         }
         *wake = false;
         !self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     pub(crate) fn stop(&self) {

@@ -3,6 +3,10 @@
 //! - [`schema`]: which keys each method and metadata kind takes (generated tables).
 //! - [`mod@check`]: whether a string is one that a method accepts, with WiredTiger's messages.
 //! - [`combine`]: new strings from a stack of strings: collapse and merge.
+//! - [`sources`]: where the configuration of `wiredtiger_open` comes from, in which order; configuration files.
+//! - [`metadata`]: the strings that the metadata table holds for new objects.
+//! - [`built`]: what this engine does not do yet, so that nothing is ignored silently.
+//! - [`settings`]: the values the engine works with, per method.
 //!
 //! The parser and lookups are in `hardwired_plugin::config`, since extensions need them too.
 //!
@@ -19,9 +23,13 @@
     clippy::as_conversions
 )]
 
+pub mod built;
 pub mod check;
 pub mod combine;
+pub mod metadata;
 pub mod schema;
+pub mod settings;
+pub mod sources;
 
 #[cfg(test)]
 #[allow(

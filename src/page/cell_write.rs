@@ -72,6 +72,11 @@ fn reduced_length_len(len: usize) -> usize {
     vuint::len(widen_u64(len).saturating_sub(LONG_LENGTH_BASE))
 }
 
+/// Bytes of a cell that holds only a cookie.
+pub(super) fn overflow_len(cookie_len: usize) -> usize {
+    vuint::len(widen_u64(cookie_len)).saturating_add(cookie_len).saturating_add(1)
+}
+
 /// Appends the cell of a key that is on an overflow page.
 pub fn push_key_overflow(out: &mut Vec<u8>, cookie: &[u8]) {
     out.push(descriptor::KEY_OVERFLOW);
@@ -81,20 +86,26 @@ pub fn push_key_overflow(out: &mut Vec<u8>, cookie: &[u8]) {
 /// Appends a value cell. `count` is 0 in a row store, the number of equal records in a column store.
 #[inline]
 pub fn push_value(out: &mut Vec<u8>, window: &TimeWindow, count: u64, data: &[u8]) {
+    push_value_head(out, window, count, data.len());
+    out.extend_from_slice(data);
+}
+
+/// Appends a value cell up to its data, which the caller appends.
+#[inline]
+pub fn push_value_head(out: &mut Vec<u8>, window: &TimeWindow, count: u64, len: usize) {
     if window.is_default() && count < 2 {
-        match short_descriptor(descriptor::VALUE_SHORT, data.len()) {
+        match short_descriptor(descriptor::VALUE_SHORT, len) {
             Some(first) => out.push(first),
             None => {
                 out.push(descriptor::VALUE);
-                push_reduced_length(out, data.len());
+                push_reduced_length(out, len);
             }
         }
-        out.extend_from_slice(data);
         return;
     }
     push_first(out, descriptor::VALUE | descriptor::NUMBER, window);
     vuint::push(out, count);
-    push_data(out, data);
+    vuint::push(out, widen_u64(len));
 }
 
 /// Appends a copy cell that refers to the cell `distance` bytes before it.

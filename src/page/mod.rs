@@ -29,8 +29,14 @@ pub mod address;
 pub mod cell;
 pub mod cell_write;
 pub mod checksum;
+#[cfg(test)]
+mod file_tests;
 pub mod header;
 mod input;
+pub mod row_internal;
+pub mod row_leaf;
+pub mod row_leaf_write;
+pub mod split;
 #[cfg(test)]
 pub(crate) mod test_data;
 pub mod time_aggregate;

@@ -5,6 +5,10 @@ use serde_json::Value;
 use super::*;
 use crate::ErrorCode;
 
+mod built;
+mod settings;
+mod sources;
+
 fn vectors(name: &str) -> Value {
     let path = format!("{}/tests/data/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -135,7 +139,7 @@ fn a_hostile_nesting_is_refused() {
 }
 
 /// Strings that are nearly configurations.
-fn soup() -> impl Strategy<Value = String> {
+pub(super) fn soup() -> impl Strategy<Value = String> {
     let token = prop::sample::select(vec![
         "a",
         "b",
