@@ -90,10 +90,11 @@ fn is_root(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     let Some((name, folders)) = parts.split_last() else { return false };
     match folders {
+        _ if *name == "build.rs" => true,
         [.., "src"] => matches!(*name, "lib.rs" | "main.rs"),
         [.., "src", "bin"] | [.., "examples" | "benches" | "tests" | "fuzz_targets"] => true,
         [.., "tests" | "examples" | "benches" | "bin", _] => *name == "main.rs",
-        _ => *name == "build.rs",
+        _ => false,
     }
 }
 
@@ -167,6 +168,7 @@ mod tests {
             ("src/c.rs", ""),
             ("src/lost.rs", ""),
             ("src/bin/tool.rs", ""),
+            ("benches/peers/build.rs", ""),
             ("tests/one.rs", "mod helper;"),
             ("tests/helper/mod.rs", ""),
             ("xtask/src/main.rs", ""),

@@ -38,9 +38,17 @@ const CIRCLES_ALLOWED: &[(&str, &str, &str)] = &[
     ("connection", "session", "a session is opened by its connection and belongs to it"),
     ("cursor", "session", "a cursor is opened by its session and belongs to it"),
     ("connection", "cursor", "through the session, as above"),
+    (
+        "checkpoint",
+        "schema",
+        "a schema change becomes durable by a checkpoint of the metadata; a checkpoint visits open files",
+    ),
     ("btree", "reconcile", "reconciliation reads pages in memory; eviction of a page ends in reconciliation"),
     ("btree", "cache", "the cache asks trees for pages to evict; trees tell the cache what they hold"),
 ];
+
+/// Words that define the name behind them.
+const DEFINING: &[&str] = &["const", "enum", "fn", "static", "struct", "trait", "type", "union"];
 
 /// A use of one top-level module by another.
 struct Use {
@@ -109,7 +117,7 @@ fn rank(module: &str) -> Option<usize> {
     LAYERS.iter().position(|(_, modules)| modules.contains(&module))
 }
 
-/// Names that `lib.rs` re-exports, each with the first segment of the path it comes from.
+/// Names that `lib.rs` re-exports or defines, each with the first segment of the path it comes from (`lib` for its own).
 fn reexports(text: &str) -> BTreeMap<String, String> {
     let blanked = blank_out(text);
     let tokens = tokens(&blanked);
@@ -117,6 +125,9 @@ fn reexports(text: &str) -> BTreeMap<String, String> {
     let mut at = 0;
     while at + 1 < tokens.len() {
         if tokens[at].text != "use" {
+            if DEFINING.contains(&tokens[at].text) {
+                names.insert(tokens[at + 1].text.to_owned(), "lib".to_owned());
+            }
             at += 1;
             continue;
         }
@@ -282,6 +293,13 @@ mod tests {
         let lib = ("src/lib.rs", "pub use btree::Tree;");
         assert_eq!(messages(&[lib, ("src/page/mod.rs", "use crate::Tree;")]).len(), 1);
         assert!(messages(&[lib, ("src/cursor/mod.rs", "use crate::Tree;")]).is_empty());
+    }
+
+    #[test]
+    fn what_the_library_defines_itself_is_at_the_top() {
+        let lib = ("src/lib.rs", "pub fn version() -> u32 { 1 }");
+        assert_eq!(messages(&[lib, ("src/page/mod.rs", "fn f() { crate::version(); }")]).len(), 1);
+        assert!(messages(&[lib, ("src/cli/mod.rs", "use crate::version;")]).is_empty());
     }
 
     #[test]
