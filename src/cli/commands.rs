@@ -6,7 +6,6 @@ use super::options::Opt;
 use super::{Action, Command, Context, Outcome, Stop, Streams};
 use crate::plugin::error::strerror;
 use crate::Cursor;
-use std::io::Write;
 
 pub(super) const ALTER: Command = Command {
     name: "alter",
@@ -108,17 +107,17 @@ fn drop_object(context: &mut Context<'_>, _: &[Opt], operands: &[String]) -> Out
 fn extensions(streams: &Streams) -> Outcome {
     let mut output = streams.output.lock();
     writeln!(output, "{:<16} {:<16} {:<24} {:<10} early-load", "kind", "name", "origin", "version")?;
-    let linked = crate::extensions::linked()
-        .map_err(|error| Stop::Message(error.to_string()))?;
-    for extension in linked {
+    let linked = crate::extensions::linked(&[]).map_err(|error| Stop::Message(error.to_string()))?;
+    for extension in linked.iter() {
+        let origin = extension.origin();
         writeln!(
             output,
             "{:<16} {:<16} {:<24} {:<10} {}",
-            extension.kind.to_string(),
-            extension.name,
-            extension.origin,
-            extension.version,
-            if extension.must_load_early { "yes" } else { "no" }
+            extension.kind().to_string(),
+            extension.name(),
+            origin.crate_name,
+            origin.version,
+            if extension.requires_early_load() { "yes" } else { "no" }
         )?;
     }
     Ok(())

@@ -46,6 +46,7 @@ fn load(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Outc
     if !operands.len().is_multiple_of(2) {
         return Err(Stop::Usage(None));
     }
+    let bar = Progress::new(context.streams, context.verbose, "", "records");
     let mut file;
     let input: &mut dyn BufRead = match last('f') {
         None => &mut *context.streams.input,
@@ -63,7 +64,7 @@ fn load(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Outc
     }
     dump.apply_operands(operands)?;
     let uri = dump.create_objects(context.session)?;
-    let mut progress = Progress::new(context.streams, context.verbose, &uri, "records");
+    let mut progress = bar.labelled(&uri);
     let loaded = insert_records(context.session, &mut lines, &uri, dump.hex, append, no_overwrite, &mut progress);
     progress.finish();
     loaded?;

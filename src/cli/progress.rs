@@ -2,7 +2,6 @@
 
 use super::Streams;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::Write;
 
 /// How often the count of verbose mode is printed.
 const VERBOSE_EVERY: u64 = 100;
@@ -28,6 +27,17 @@ impl Progress {
         });
         let verbose = verbose.then(|| (streams.output.clone(), label.to_owned()));
         Self { bar, verbose, count: 0 }
+    }
+
+    /// The same progress under another label.
+    pub(super) fn labelled(mut self, label: &str) -> Self {
+        if let Some(bar) = &self.bar {
+            bar.set_message(label.to_owned());
+        }
+        if let Some((_, text)) = &mut self.verbose {
+            label.clone_into(text);
+        }
+        self
     }
 
     /// One more.

@@ -6,7 +6,6 @@ use super::options::Opt;
 use super::progress::Progress;
 use super::{Action, Command, Context, Outcome, Stop};
 use crate::ErrorCode;
-use std::io::Write;
 
 pub(super) const VERIFY: Command = Command {
     name: "verify",

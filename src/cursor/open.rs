@@ -8,7 +8,7 @@ use super::metadata::MetadataCursor;
 use super::table::TableCursor;
 use super::text::Texts;
 use super::{Cursor, Kind, unsupported};
-use crate::connection::InUse;
+use crate::schema::InUse;
 use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::session::Session;
@@ -33,7 +33,8 @@ impl Default for Options {
 
 /// What `bound` is to do.
 pub(super) enum BoundAction {
-    Set { side: BoundSide, inclusive: bool },
+    /// `side` is `None` where it isn't given.
+    Set { side: Option<BoundSide>, inclusive: bool },
     Clear,
 }
 
@@ -187,31 +188,31 @@ fn not_built(key: &str) -> Error {
 
 /// What the configuration of `bound` asks for.
 pub(super) fn parse_bound(config: &str) -> Result<BoundAction> {
-    crate::config::check_compiled("WT_CURSOR.bound", config)?;
+    crate::session::check("WT_CURSOR.bound", config)?;
     let config = Config::single(config);
     if config.text_or("action", "set")? == "clear" {
         return Ok(BoundAction::Clear);
     }
     let side = match config.text_or("bound", "")? {
-        "lower" => BoundSide::Lower,
-        "upper" => BoundSide::Upper,
-        _ => {
-            return Err(Error::invalid(
-                "a bound must be specified when setting bounds, either \"lower\" or \"upper\"",
-            ));
-        }
+        "lower" => Some(BoundSide::Lower),
+        "upper" => Some(BoundSide::Upper),
+        _ => None,
     };
     Ok(BoundAction::Set { side, inclusive: config.bool_or("inclusive", true)? })
 }
 
+/// `bound` without a side.
+pub(super) fn no_side() -> Error {
+    Error::invalid("a bound must be specified when setting bounds, either \"lower\" or \"upper\"")
+}
+
 /// Applies `reconfigure`.
-pub(super) fn reconfigure(kind: &mut Kind, session: &Session, config: &str, readonly: bool) -> Result<()> {
+pub(super) fn reconfigure(kind: &mut Kind, session: &Session, config: &str) -> Result<()> {
     match kind {
         Kind::Table(table) => {
-            crate::config::check("WT_CURSOR.reconfigure", config)?;
+            crate::session::check("WT_CURSOR.reconfigure", config)?;
             table.unposition(session);
             table.overwrite = Config::single(config).bool_or("overwrite", table.overwrite)?;
-            let _ = readonly;
             Ok(())
         }
         Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),

@@ -15,7 +15,7 @@
 use super::bounds::{Bound, BoundSide, Bounds, Place};
 use super::modify::{self, Modify};
 use crate::btree::{PutMode, TreeCursor};
-use crate::connection::InUse;
+use crate::schema::InUse;
 use crate::session::Session;
 use crate::txn::{Isolation, Txn};
 use crate::{Error, Result};
@@ -383,14 +383,17 @@ impl TableCursor {
 
     /// Sets a bound at the key in the key slot.
     pub(crate) fn set_bound(&mut self, session: &Session, side: BoundSide, inclusive: bool) -> Result<()> {
+        self.check_bound(session)?;
+        self.bounds.set(side, &self.key_buffer, inclusive)
+    }
+
+    /// Whether a bound can be set now.
+    pub(crate) fn check_bound(&mut self, session: &Session) -> Result<()> {
         self.follow(session);
         if self.position != Position::None {
             return Err(Error::invalid("setting bounds on a positioned cursor is not allowed"));
         }
-        if self.key == Slot::Empty {
-            return Err(key_required());
-        }
-        self.bounds.set(side, &self.key_buffer, inclusive)
+        if self.key == Slot::Empty { Err(key_required()) } else { Ok(()) }
     }
 
     /// Removes both bounds; the position stays.

@@ -4,7 +4,7 @@
 //!
 //! Source: schema specification, sections 3 and 4.
 
-use super::database::Database;
+use super::database::{Database, HISTORY_URI};
 use super::name;
 use super::settings::{FileSettings, require_simple};
 use crate::block::{BlockManager, check_allocation_size};
@@ -149,3 +149,19 @@ fn check_kind(uri: &str, config: &str) -> Result<()> {
     }
     Ok(())
 }
+
+impl Database {
+    /// Makes the history store's file and row if the metadata has none: other engines expect them.
+    pub(crate) fn create_history_store(&self) -> Result<()> {
+        let _schema = self.schema_lock.lock();
+        if self.catalog.get(HISTORY_URI)?.is_some() {
+            return Ok(());
+        }
+        let file = self.new_file(HISTORY_URI, HISTORY_CONFIG)?;
+        self.make_durable(Some(&file), &[(HISTORY_URI, Some(&file.value))])
+    }
+}
+
+/// How the history store is created.
+const HISTORY_CONFIG: &str = "key_format=IuQQ,value_format=QQQu,block_compressor=none,log=(enabled=false),\
+    internal_page_max=16KB,leaf_value_max=64MB,prefix_compression=false";

@@ -14,7 +14,7 @@ use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
 use crate::event::{Category, Level, Messenger, Origin};
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
-use crate::metadata::{Checkpoint, METADATA_URI, TURTLE_FILE, Turtle, checkpoints_of, current, find_named};
+use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current, find_named};
 use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
@@ -24,7 +24,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The history store's object.
 pub(crate) const HISTORY_URI: &str = "file:WiredTigerHS.wt";
@@ -39,6 +39,20 @@ pub(crate) struct DatabaseParts {
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
 }
+
+/// What a look at the metadata's rows teaches.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Learned {
+    pub(crate) base_write_gen: ConnectionBase,
+    /// The greatest file id.
+    pub(crate) last_file_id: u64,
+    /// The time of the last checkpoint of any file.
+    pub(crate) last_time: u64,
+}
+
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const PANICKED: u8 = 2;
 
 /// An open database.
 pub(crate) struct Database {
@@ -66,34 +80,17 @@ pub(crate) struct Database {
     last_file_id: AtomicU64,
     /// The time of the last checkpoint: times strictly increase.
     last_checkpoint_time: AtomicU64,
-    panicked: AtomicBool,
+    state: AtomicU8,
 }
 
 impl Database {
-    /// Opens the metadata table of a turtle file and learns from its rows: file ids, write generations, times.
-    pub(crate) fn open(parts: DatabaseParts, turtle: Turtle) -> Result<Self> {
+    /// Opens the metadata table that a turtle file names, with what an earlier look at it has taught.
+    pub(crate) fn open(parts: DatabaseParts, turtle: Turtle, learned: Learned) -> Result<Self> {
         let checkpoints = checkpoints_of(&turtle.metadata, METADATA_URI)?;
-        let mut base = ConnectionBase::NEW;
+        let mut base = learned.base_write_gen;
         base.observe(current(&checkpoints));
         let metadata_file = open_metadata_file(&parts, &turtle.metadata, current(&checkpoints), base)?;
         let catalog = Catalog::new(metadata_file, &parts.txns)?;
-        let mut last_file_id = 0;
-        let mut last_time = checkpoints.iter().map(|checkpoint| checkpoint.time).max().unwrap_or(0);
-        let mut ids = HashMap::new();
-        for (uri, value) in catalog.with_prefix("file:")? {
-            let id = settings::file_id(&uri, &value)?;
-            if let Some(other) = ids.insert(id, uri.clone()) {
-                return Err(Error::corrupt(
-                    METADATA_URI,
-                    0,
-                    format!("metadata corruption: files {other} and {uri} have the same file ID {id}"),
-                ));
-            }
-            last_file_id = last_file_id.max(u64::from(id));
-            let checkpoints = checkpoints_of(&value, &uri)?;
-            base.observe(current(&checkpoints));
-            last_time = checkpoints.iter().map(|checkpoint| checkpoint.time).fold(last_time, u64::max);
-        }
         Ok(Self {
             home: parts.home,
             fs: parts.fs,
@@ -110,25 +107,80 @@ impl Database {
             files: RwLock::new(HashMap::new()),
             objects: RwLock::new(HashMap::new()),
             checkpoints: Mutex::new(HashMap::new()),
-            last_file_id: AtomicU64::new(last_file_id),
-            last_checkpoint_time: AtomicU64::new(last_time),
-            panicked: AtomicBool::new(false),
+            last_file_id: AtomicU64::new(learned.last_file_id),
+            last_checkpoint_time: AtomicU64::new(learned.last_time),
+            state: AtomicU8::new(OPEN),
         })
+    }
+
+    /// Reads all rows of files: ids, write generations, times.
+    pub(crate) fn learn(&self) -> Result<Learned> {
+        let checkpoints = checkpoints_of(&self.turtle.lock().metadata, METADATA_URI)?;
+        let mut learned = Learned { base_write_gen: self.base_write_gen, ..Learned::default() };
+        learned.last_time = checkpoints.iter().map(|checkpoint| checkpoint.time).max().unwrap_or(0);
+        let mut ids = HashMap::new();
+        for (uri, value) in self.catalog.with_prefix("file:")? {
+            let id = settings::file_id(&uri, &value)?;
+            if let Some(other) = ids.insert(id, uri.clone()) {
+                let reason = format!("metadata corruption: files {other} and {uri} have the same file ID {id}");
+                return Err(Error::corrupt(METADATA_URI, 0, reason));
+            }
+            learned.last_file_id = learned.last_file_id.max(u64::from(id));
+            let checkpoints = checkpoints_of(&value, &uri)?;
+            learned.base_write_gen.observe(current(&checkpoints));
+            learned.last_time =
+                checkpoints.iter().map(|checkpoint| checkpoint.time).fold(learned.last_time, u64::max);
+        }
+        Ok(learned)
     }
 
     // ---- state
 
-    /// Whether the connection has panicked: nothing more is written.
+    /// Refuses calls on a connection that is closed or has panicked.
     #[inline]
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        match self.state.load(Ordering::Relaxed) {
+            OPEN => Ok(()),
+            state => Err(unusable(state)),
+        }
+    }
+
+    /// Whether the connection has panicked: nothing more is written.
     pub(crate) fn is_panicked(&self) -> bool {
-        self.panicked.load(Ordering::Relaxed)
+        self.state.load(Ordering::Relaxed) == PANICKED
     }
 
     /// Panics the connection (not the process).
     pub(crate) fn set_panicked(&self) {
-        if !self.panicked.swap(true, Ordering::Relaxed) {
+        if self.state.swap(PANICKED, Ordering::Relaxed) != PANICKED {
             self.messenger.error(Origin::default(), ErrorCode::PANIC.0, "the process must exit and restart");
         }
+    }
+
+    /// Closes the connection for calls. One that has panicked stays so.
+    pub(crate) fn set_closed(&self) {
+        let _ = self.state.compare_exchange(OPEN, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Whether everything committed is durable.
+    pub(crate) fn is_clean(&self) -> bool {
+        !self.catalog.file.tree.is_dirty() && self.files.read().values().all(|file| !file.tree.is_dirty())
+    }
+
+    /// Cuts all files to their logical sizes.
+    pub(crate) fn close_files(&self) -> Result<()> {
+        let mut outcome = Ok(());
+        for file in self.open_files() {
+            outcome = outcome.and(file.block.close());
+        }
+        outcome.and(self.catalog.file.block.close())
+    }
+
+    /// Forgets all open files.
+    pub(crate) fn forget_all(&self) {
+        self.objects.write().clear();
+        self.files.write().clear();
+        self.checkpoints.lock().clear();
     }
 
     /// The time of a new checkpoint: the clock's seconds, later than any before.
@@ -301,9 +353,14 @@ impl Database {
         self.messenger.message(origin, Category::Default, Level::Notice, text);
     }
 
-    /// The path of the turtle file.
-    pub(crate) fn turtle_path(&self) -> PathBuf {
-        self.home.join(TURTLE_FILE)
+}
+
+#[cold]
+fn unusable(state: u8) -> Error {
+    if state == PANICKED {
+        Error::panic("the connection has panicked")
+    } else {
+        Error::invalid("the connection is closed")
     }
 }
 
@@ -337,7 +394,7 @@ fn open_file(
     mode: OpenMode,
 ) -> Result<Arc<FileHandle>> {
     let file = settings::FileSettings::parse(uri, value)?;
-    let reason = if mode == OpenMode::Live { OpenReason::Live } else { OpenReason::Checkpoint };
+    let reason = if mode == OpenMode::Live { OpenReason::Normal } else { OpenReason::Checkpoint };
     let generations = TreeGenerations::open(checkpoint, parts.base, reason);
     let name = uri.strip_prefix("file:").unwrap_or(uri);
     let cookie = checkpoint.map(|checkpoint| checkpoint.cookie.as_slice());
@@ -354,7 +411,6 @@ fn open_file(
     })?;
     Ok(FileHandle::new(FileParts {
         uri: uri.to_owned(),
-        id: file.id,
         tree,
         block,
         key_format: Format::parse(&file.key_format)?,

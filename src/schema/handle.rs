@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub(crate) struct FileHandle {
     /// `file:NAME`
     pub(crate) uri: String,
-    pub(crate) id: u32,
     pub(crate) tree: Arc<Tree>,
     pub(crate) block: Arc<BlockManager>,
     pub(crate) key_format: Arc<Format>,
@@ -36,7 +35,6 @@ const EXCLUSIVE: i64 = -1;
 /// What a [`FileHandle`] is made of.
 pub(crate) struct FileParts {
     pub(crate) uri: String,
-    pub(crate) id: u32,
     pub(crate) tree: Arc<Tree>,
     pub(crate) block: Arc<BlockManager>,
     pub(crate) key_format: Format,
@@ -49,7 +47,6 @@ impl FileHandle {
     pub(crate) fn new(parts: FileParts) -> Arc<Self> {
         Arc::new(Self {
             uri: parts.uri,
-            id: parts.id,
             tree: parts.tree,
             block: parts.block,
             key_format: Arc::new(parts.key_format),

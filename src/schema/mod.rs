@@ -18,6 +18,7 @@ mod name;
 mod settings;
 mod view;
 
-pub(crate) use catalog::{Catalog, Change, Row};
-pub(crate) use database::{Database, DatabaseParts, HISTORY_URI};
-pub(crate) use handle::{Exclusive, FileHandle, InUse};
+pub(crate) use catalog::{Catalog, Change};
+pub(crate) use database::{Database, DatabaseParts, HISTORY_URI, Learned};
+pub(crate) use handle::{FileHandle, InUse};
+pub(crate) use settings::without_key;

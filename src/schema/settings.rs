@@ -9,7 +9,6 @@ use crate::{Error, ErrorCode, Result};
 
 /// The settings of a B-tree file.
 pub(crate) struct FileSettings {
-    pub(crate) id: u32,
     pub(crate) key_format: String,
     pub(crate) value_format: String,
     pub(crate) block: BlockSettings,
@@ -63,8 +62,8 @@ impl FileSettings {
                 )));
             }
         }
+        file_id(uri, value)?;
         Ok(Self {
-            id: file_id(uri, value)?,
             key_format: config.text_or("key_format", "u")?.to_owned(),
             value_format: config.text_or("value_format", "u")?.to_owned(),
             block,
@@ -169,7 +168,8 @@ mod tests {
     #[test]
     fn a_minimal_entry_is_enough() {
         let file = FileSettings::parse("file:t.wt", MINIMAL).unwrap();
-        assert_eq!((file.id, file.tree.leaf_page_max, file.block.allocation_size), (7, 32 << 10, 4096));
+        assert_eq!((file.tree.leaf_page_max, file.block.allocation_size), (32 << 10, 4096));
+        assert_eq!(file_id("file:t.wt", MINIMAL).unwrap(), 7);
     }
 
     #[test]

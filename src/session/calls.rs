@@ -5,9 +5,7 @@
 use super::transaction::parse_isolation;
 use super::{Failure, Session};
 use crate::cursor::Cursor;
-use crate::event::Origin;
 use crate::plugin::config::Config;
-use crate::plugin::error::SubLevel;
 use crate::txn::Isolation;
 use crate::{Error, ErrorCode, Result};
 
@@ -21,9 +19,13 @@ impl Session {
     pub fn open_cursor(&self, uri: &str, config: &str) -> Result<Cursor<'_>> {
         const METHOD: &str = "WT_SESSION.open_cursor";
         self.enter()?;
-        let checked = if config.is_empty() { Ok(()) } else { crate::config::check(METHOD, config) };
-        let opened = checked.and_then(|()| crate::cursor::open_on(self, uri, config));
-        opened.map_err(|error| self.method_failed(METHOD, uri, error, quiet_if_busy(&Failure::SparesTransaction)))
+        let checked = if config.is_empty() { Ok(()) } else { crate::session::check(METHOD, config) };
+        let opened = checked.and_then(|()| crate::cursor::open_cursor(self, uri, config));
+        opened.map_err(|error| {
+            let busy = error.code() == ErrorCode::EBUSY;
+            let failure = if busy { Failure::Silent } else { Failure::SparesTransaction };
+            self.method_failed(METHOD, uri, error, failure)
+        })
     }
 
     /// Opens a cursor on the object of another one, positioned on its key.
@@ -37,8 +39,8 @@ impl Session {
     ) -> Result<Cursor<'session>> {
         const METHOD: &str = "WT_SESSION.open_cursor";
         self.enter()?;
-        let checked = if config.is_empty() { Ok(()) } else { crate::config::check(METHOD, config) };
-        let opened = checked.and_then(|()| crate::cursor::duplicate_of(self, cursor, config));
+        let checked = if config.is_empty() { Ok(()) } else { crate::session::check(METHOD, config) };
+        let opened = checked.and_then(|()| crate::cursor::duplicate_cursor(self, cursor, config));
         opened.map_err(|error| self.method_failed(METHOD, cursor.uri(), error, Failure::SparesTransaction))
     }
 
@@ -62,7 +64,7 @@ impl Session {
         self.enter()?;
         let dropped = self
             .writable()
-            .and_then(|()| crate::config::check(METHOD, config))
+            .and_then(|()| crate::session::check(METHOD, config))
             .and_then(|()| self.connection.drop_object(uri, config));
         dropped.map_err(|error| {
             let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
@@ -133,7 +135,7 @@ impl Session {
     }
 
     pub(crate) fn configure(&self, method: &'static str, config: &str) -> Result<()> {
-        crate::config::check(method, config)?;
+        crate::session::check(method, config)?;
         self.reset_cursors();
         let word = Config::single(config).text_or("isolation", "")?;
         if !word.is_empty() {
@@ -166,21 +168,4 @@ impl Session {
         }
         Ok(())
     }
-
-    /// Reports something that is no failure of the call in progress.
-    pub(crate) fn notice(&self, call: &'static str, text: &str) {
-        let messenger = &self.connection.messenger;
-        messenger.message(Origin::call(call), crate::event::Category::Default, crate::event::Level::Notice, || {
-            text.to_owned()
-        });
-    }
-}
-
-fn quiet_if_busy(failure: &Failure) -> Failure {
-    *failure
-}
-
-/// `EBUSY` of a schema call, with the number that tells why.
-pub(crate) fn busy(sub_level: SubLevel, text: &str) -> Error {
-    Error::with_sub_level(ErrorCode::EBUSY, sub_level, text)
 }

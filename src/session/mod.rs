@@ -17,6 +17,7 @@ mod transaction;
 
 pub use last_error::LastError;
 
+use crate::config::Method;
 use crate::connection::ConnectionInner;
 use crate::event::Origin;
 use crate::txn::{Isolation, Txn};
@@ -144,7 +145,7 @@ impl Session {
         body: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         self.enter()?;
-        let result = crate::config::check(method, config).and_then(|()| body());
+        let result = check(method, config).and_then(|()| body());
         result.map_err(|error| self.method_failed(method, object, error, Failure::Full))
     }
 
@@ -268,6 +269,15 @@ impl Session {
             }
         }
     }
+}
+
+/// Checks the configuration of a call of `method`.
+pub(crate) fn check(method: &str, config: &str) -> Result<()> {
+    if config.is_empty() {
+        return Ok(());
+    }
+    let method = Method::find(method).ok_or_else(|| Error::panic(format!("no configuration schema for {method}")))?;
+    crate::config::check(method, config)
 }
 
 impl Drop for Session {

@@ -26,7 +26,7 @@ impl Session {
         let (isolation, ignores_prepare) = if config.is_empty() {
             (self.default_isolation.get(), false)
         } else {
-            crate::config::check_compiled(method, config)?;
+            crate::session::check(method, config)?;
             self.begin_settings(config)?
         };
         if self.in_transaction.get() {
@@ -81,7 +81,7 @@ impl Session {
 
     fn commit_from(&self, method: &'static str, config: &str) -> Result<()> {
         if !config.is_empty() {
-            crate::config::check(method, config)?;
+            crate::session::check(method, config)?;
         }
         if !self.in_transaction.get() {
             return Err(Error::invalid("only permitted in a running transaction"));
@@ -134,9 +134,10 @@ impl Session {
             self.connection.messenger.report(Origin::call("connection-open-session"), &error);
             return Err(error);
         }
-        txn.release_snapshot();
         if self.in_transaction.get() {
-            txn.begin(Isolation::Snapshot);
+            txn.renew_snapshot();
+        } else {
+            txn.release_snapshot();
         }
         Ok(())
     }
