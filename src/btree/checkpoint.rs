@@ -119,10 +119,12 @@ impl Tree {
                     }
                     let disk = child.latch.lock().disk.clone();
                     let mut separator: Option<Box<[u8]>> = Some(key.as_slice().into());
-                    entries.extend(disk.into_iter().map(|entry| ChildAddress {
-                        separator: separator.take().unwrap_or(entry.separator),
-                        ..entry
-                    }));
+                    entries.extend(
+                        disk.into_iter().map(|entry| ChildAddress {
+                            separator: separator.take().unwrap_or(entry.separator),
+                            ..entry
+                        }),
+                    );
                 }
             }
             match next {

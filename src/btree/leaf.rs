@@ -254,9 +254,10 @@ impl Leaf {
             // The prefix that the present keys and this one share; keys between the ends share it, too.
             let first = self.slots.word(0);
             let last = self.slots.word(self.slots.len().wrapping_sub(1));
-            let shared = [first, last].iter().filter(|word| **word != 0).fold(key.len(), |shared, word| {
-                shared.min(crate::sync::slots::common_prefix(key, self.key_of(*word)))
-            });
+            let shared = [first, last]
+                .iter()
+                .filter(|word| **word != 0)
+                .fold(key.len(), |shared, word| shared.min(crate::sync::slots::common_prefix(key, self.key_of(*word))));
             self.slots.set_prefix(&key[..shared], 0, |word| self.key_of(word));
         }
         let old = self.slots.insert(index, key, row.word(), None);

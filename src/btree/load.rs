@@ -16,12 +16,12 @@ use super::tree::{MAX_DEPTH, Pin, Tree};
 use super::version::{Kind, Row, Version};
 use crate::block::Address;
 use crate::page::cell::{Cell, CellKind};
-use crate::page::row_leaf::{RowKey, RowLeaf, RowValue};
-use crate::page::{self, Span};
 use crate::page::cell_write::AddressKind;
 use crate::page::header::{PageFlags, PageHeader, PageType};
+use crate::page::row_leaf::{RowKey, RowLeaf, RowValue};
 use crate::page::time_aggregate::PageDelete;
 use crate::page::time_window::TimeWindow;
+use crate::page::{self, Span};
 use hardwired_plugin::{Error, Result};
 
 /// A page's bytes, cut to its image.
@@ -88,9 +88,10 @@ impl Tree {
 
     /// The bytes of an overflow item.
     pub(super) fn read_overflow(&self, cookie: &[u8]) -> Result<Vec<u8>> {
-        let address = self.block.decode_address(cookie)?.ok_or_else(|| {
-            Error::corrupt(&self.name, 0, "an overflow item without an address")
-        })?;
+        let address = self
+            .block
+            .decode_address(cookie)?
+            .ok_or_else(|| Error::corrupt(&self.name, 0, "an overflow item without an address"))?;
         let mut page = self.read_page(address)?;
         if page.header.page_type != PageType::Overflow {
             let found = page.header.page_type.name();
@@ -106,10 +107,7 @@ impl Tree {
     }
 
     /// The addresses of overflow blocks.
-    pub(super) fn overflow_addresses<'a>(
-        &self,
-        cookies: impl Iterator<Item = &'a Box<[u8]>>,
-    ) -> Result<Vec<Address>> {
+    pub(super) fn overflow_addresses<'a>(&self, cookies: impl Iterator<Item = &'a Box<[u8]>>) -> Result<Vec<Address>> {
         cookies.filter_map(|cookie| self.block.decode_address(cookie).transpose()).collect()
     }
 

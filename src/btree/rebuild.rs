@@ -76,7 +76,12 @@ impl Tree {
             self.account(&right, &mut right_inner);
         }
         let right = leaf_link(right);
-        self.replace_child(pin, Target::Key(last), link_of_leaf(leaf), &[(&[], link_of_leaf(leaf)), (separator, right)])?;
+        self.replace_child(
+            pin,
+            Target::Key(last),
+            link_of_leaf(leaf),
+            &[(&[], link_of_leaf(leaf)), (separator, right)],
+        )?;
         leaf.set_high(inner, Some(separator));
         // The page is full and won't be split again by appends.
         inner.appends = 0;
@@ -90,13 +95,7 @@ impl Tree {
     }
 
     /// Builds one leaf for each plan and puts them in the place of `leaf`.
-    fn replace_leaf_by(
-        &self,
-        pin: &Pin<'_>,
-        leaf: &Leaf,
-        inner: &mut LeafInner,
-        parts: Vec<Plan<'_>>,
-    ) -> Result<()> {
+    fn replace_leaf_by(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut LeafInner, parts: Vec<Plan<'_>>) -> Result<()> {
         let separators: Vec<&[u8]> = (0..parts.len())
             .map(|index| match index.checked_sub(1).and_then(|before| parts[before].rows.last()) {
                 None => &inner.low[..],

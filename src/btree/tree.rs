@@ -13,8 +13,8 @@
 use super::internal::{Child, Internal, InternalInner, Target, address, child, internal_link, link_of};
 use super::leaf::{Leaf, LeafInner};
 use super::settings::TreeSettings;
-use crate::cache::Cache;
 use crate::block::{Address, BlockManager};
+use crate::cache::Cache;
 use crate::sync::reclaim::{Participant, Reclaimer};
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
@@ -119,12 +119,7 @@ impl Tree {
     }
 
     /// The page that links to `link`, a child on the way to `target`; `None`: no page does (any more).
-    pub(super) fn find_parent<'p>(
-        &self,
-        pin: &'p Pin<'_>,
-        target: Target<'_>,
-        link: u64,
-    ) -> Option<Parent<'p>> {
+    pub(super) fn find_parent<'p>(&self, pin: &'p Pin<'_>, target: Target<'_>, link: u64) -> Option<Parent<'p>> {
         let mut page = self.root_page(pin);
         let (mut low, mut high, mut depth) = (None, None, 1);
         loop {

@@ -49,7 +49,11 @@ impl Request {
         if config.bool_or("flush_tier.enabled", false)? {
             return Err(Error::unsupported("flush_tier: tiered storage is not supported yet"));
         }
-        Ok(Self { name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned), drops, force: config.bool_or("force", false)? })
+        Ok(Self {
+            name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned),
+            drops,
+            force: config.bool_or("force", false)?,
+        })
     }
 
     /// Whether clean and closed files take part.
@@ -121,14 +125,10 @@ fn write_all(
     files: &[Arc<FileHandle>],
     key: &mut Option<crate::key_provider::PendingKey<'_>>,
 ) -> Result<()> {
-    let file_request =
-        FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time };
+    let file_request = FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time };
     let key_row = key.as_mut().map(|key| key.persist()).transpose()?.flatten();
     // Deletions that must be refused are found before anything is written.
-    let plans = files
-        .iter()
-        .map(|file| file::plan(db, file, &file_request))
-        .collect::<Result<Vec<_>>>()?;
+    let plans = files.iter().map(|file| file::plan(db, file, &file_request)).collect::<Result<Vec<_>>>()?;
     let mut written: Vec<Written> = Vec::new();
     let result = (|| {
         for (file, plan) in files.iter().zip(plans) {

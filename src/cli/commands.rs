@@ -4,8 +4,8 @@
 
 use super::options::Opt;
 use super::{Action, Command, Context, Outcome, Stop, Streams};
-use crate::plugin::error::strerror;
 use crate::Cursor;
+use crate::plugin::error::strerror;
 
 pub(super) const ALTER: Command = Command {
     name: "alter",
@@ -89,19 +89,13 @@ fn create(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Ou
     let [uri] = operands else { return Err(Stop::Usage(None)) };
     let config = options.iter().rev().find(|option| option.letter == 'c').map_or("", |option| &option.argument);
     let uri = context.uri(uri)?;
-    context
-        .session
-        .create(&uri, config)
-        .map_err(|error| Stop::because(format_args!("session.create: {uri}"), &error))
+    context.session.create(&uri, config).map_err(|error| Stop::because(format_args!("session.create: {uri}"), &error))
 }
 
 fn drop_object(context: &mut Context<'_>, _: &[Opt], operands: &[String]) -> Outcome {
     let [uri] = operands else { return Err(Stop::Usage(None)) };
     let uri = context.uri(uri)?;
-    context
-        .session
-        .drop(&uri, "force")
-        .map_err(|error| Stop::because(format_args!("session.drop: {uri}"), &error))
+    context.session.drop(&uri, "force").map_err(|error| Stop::because(format_args!("session.drop: {uri}"), &error))
 }
 
 fn extensions(streams: &Streams) -> Outcome {
@@ -193,11 +187,7 @@ fn write(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Out
 }
 
 /// Opens a cursor on an object with text values and text or record-number keys: all that `read` and `write` handle.
-fn open_text_cursor<'a>(
-    context: &Context<'a>,
-    uri: &str,
-    config: &str,
-) -> std::result::Result<Cursor<'a>, Stop> {
+fn open_text_cursor<'a>(context: &Context<'a>, uri: &str, config: &str) -> std::result::Result<Cursor<'a>, Stop> {
     let cursor = context
         .session
         .open_cursor(uri, config)
@@ -248,10 +238,12 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_c_does() {
-        let read = |text| parse_number(text).map_err(|stop| match stop {
-            Stop::Message(text) => text,
-            _ => panic!("no message"),
-        });
+        let read = |text| {
+            parse_number(text).map_err(|stop| match stop {
+                Stop::Message(text) => text,
+                _ => panic!("no message"),
+            })
+        };
         assert_eq!(read("10"), Ok(10));
         assert_eq!(read("0x1F"), Ok(31));
         assert_eq!(read("010"), Ok(8));

@@ -22,10 +22,7 @@ pub(super) const DUMP: Command = Command {
         ("-r", "dump in reverse order"),
         ("-u upper bound", "upper bound of the key range to dump"),
         ("-w n", "dump n records before and after the record sought"),
-        (
-            "-x",
-            "dump all characters in a hexadecimal encoding (by default printable characters are not encoded)",
-        ),
+        ("-x", "dump all characters in a hexadecimal encoding (by default printable characters are not encoded)"),
     ],
     open: "",
     action: Action::OnDatabase(dump),
@@ -49,9 +46,10 @@ fn dump(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Outc
     let [uri] = operands else { return Err(Stop::Usage(None)) };
     let uri = context.uri(uri)?;
     let config = if request.hex { "dump=hex" } else { "dump=print" };
-    let mut cursor = context.session.open_cursor(&uri, config).map_err(|error| {
-        Stop::because(format_args!("cursor open({uri}) failed"), &error)
-    })?;
+    let mut cursor = context
+        .session
+        .open_cursor(&uri, config)
+        .map_err(|error| Stop::because(format_args!("cursor open({uri}) failed"), &error))?;
     let header = header(context.session, &uri, request.hex)?;
     let mut progress = Progress::new(context.streams, false, &uri, "records");
     let result = match &request.file {
@@ -145,13 +143,7 @@ fn write_dump(
 }
 
 /// The record with the key (or near it) and so many before and after.
-fn write_around(
-    output: &mut impl Write,
-    cursor: &mut Cursor<'_>,
-    uri: &str,
-    key: &str,
-    request: &Request,
-) -> Outcome {
+fn write_around(output: &mut impl Write, cursor: &mut Cursor<'_>, uri: &str, key: &str, request: &Request) -> Outcome {
     let failed = |what: &str, error: &Error| Stop::because(format_args!("{uri}: cursor.{what}"), error);
     cursor.set_key(key).map_err(|error| failed("set_key", &error))?;
     let found = if request.near {
@@ -191,8 +183,7 @@ fn step(cursor: &mut Cursor<'_>, uri: &str, backward: bool) -> std::result::Resu
 }
 
 fn write_record(output: &mut impl Write, cursor: &Cursor<'_>, uri: &str) -> Outcome {
-    let key: &str =
-        cursor.get_key().map_err(|error| Stop::because(format_args!("{uri}: cursor.get_key"), &error))?;
+    let key: &str = cursor.get_key().map_err(|error| Stop::because(format_args!("{uri}: cursor.get_key"), &error))?;
     let value: &str =
         cursor.get_value().map_err(|error| Stop::because(format_args!("{uri}: cursor.get_value"), &error))?;
     output.write_all(key.as_bytes())?;

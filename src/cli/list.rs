@@ -60,9 +60,8 @@ fn list(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Outc
     }
     match options.iter().rev().find(|option| option.letter == 'f') {
         None => context.streams.output.lock().write_all(&text)?,
-        Some(Opt { argument: file, .. }) => std::fs::write(file, &text).map_err(|error| {
-            Stop::because(format_args!("{file}: open"), &crate::Error::io("open", error))
-        })?,
+        Some(Opt { argument: file, .. }) => std::fs::write(file, &text)
+            .map_err(|error| Stop::because(format_args!("{file}: open"), &crate::Error::io("open", error)))?,
     }
     match prefix {
         Some(prefix) if !matched => Err(Stop::Message(format!("{prefix}: not found"))),

@@ -102,8 +102,7 @@ impl Lines<'_> {
     /// The next line without its newline.
     fn next(&mut self) -> std::result::Result<&[u8], Stop> {
         let number = self.number + 1;
-        self.next_or_end()?
-            .ok_or_else(|| Stop::Message(format!("line {number}: unexpected end-of-file")))
+        self.next_or_end()?.ok_or_else(|| Stop::Message(format!("line {number}: unexpected end-of-file")))
     }
 
     fn next_text(&mut self) -> std::result::Result<String, Stop> {
@@ -236,11 +235,7 @@ fn insert_records(
     no_overwrite: bool,
     progress: &mut Progress,
 ) -> Outcome {
-    let config = format!(
-        "dump={},append={append},overwrite={}",
-        if hex { "hex" } else { "print" },
-        !no_overwrite
-    );
+    let config = format!("dump={},append={append},overwrite={}", if hex { "hex" } else { "print" }, !no_overwrite);
     let mut cursor = session
         .open_cursor(uri, &config)
         .map_err(|error| Stop::because(format_args!("{uri}: session.open_cursor"), &error))?;
@@ -279,10 +274,8 @@ mod tests {
 
     #[test]
     fn a_header_is_read_and_its_table_comes_first() {
-        let dump = header(
-            "WiredTiger Dump x\nFormat=hex\nHeader\ncolgroup:t\nc=1\ntable:t\nkey_format=S,id=2\nData\n",
-        )
-        .unwrap_or_else(|text| panic!("{text}"));
+        let dump = header("WiredTiger Dump x\nFormat=hex\nHeader\ncolgroup:t\nc=1\ntable:t\nkey_format=S,id=2\nData\n")
+            .unwrap_or_else(|text| panic!("{text}"));
         assert!(dump.hex);
         assert_eq!(dump.objects[0].0, "table:t");
     }

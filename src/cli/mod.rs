@@ -61,7 +61,8 @@ impl Streams {
 pub fn run(arguments: Vec<String>, streams: Streams) -> u8 {
     let mut words: VecDeque<String> = arguments.into();
     let program = words.pop_front().unwrap_or_default();
-    let program = Path::new(&program).file_name().map_or("hardwired".into(), |name| name.to_string_lossy()).into_owned();
+    let program =
+        Path::new(&program).file_name().map_or("hardwired".into(), |name| name.to_string_lossy()).into_owned();
     let mut tool = Tool { program, streams };
     let status = match tool.run(&mut words) {
         Ok(()) => 0,
@@ -253,12 +254,9 @@ impl Tool {
         words: &mut VecDeque<String>,
     ) -> std::result::Result<(), Option<Stop>> {
         let Action::OnDatabase(action) = command.action else { return Ok(()) };
-        let session = connection
-            .open_session("")
-            .map_err(|error| Some(Stop::because("open_session", &error)))?;
+        let session = connection.open_session("").map_err(|error| Some(Stop::because("open_session", &error)))?;
         let letters = format!("{}?", command.letters);
-        let options =
-            take_options(words, &letters).map_err(|bad| Some(Stop::Usage(Some(bad.to_string()))))?;
+        let options = take_options(words, &letters).map_err(|bad| Some(Stop::Usage(Some(bad.to_string()))))?;
         if options.iter().any(|option| option.letter == '?') {
             self.raw_error(&usage::command(&self.program, command));
             return Err(None);

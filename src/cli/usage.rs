@@ -9,10 +9,7 @@ const GLOBAL_OPTIONS: &[(&str, &str)] = &[
     ("-h home", "database directory"),
     ("-L", "turn logging off for debug-mode"),
     ("-m", "run verify on metadata"),
-    (
-        "-p",
-        "disable pre-fetching on the connection (use this option when dumping/verifying corrupted data)",
-    ),
+    ("-p", "disable pre-fetching on the connection (use this option when dumping/verifying corrupted data)"),
     ("-R", "run recovery (if recovery configured)"),
     ("-r", "access the database via a readonly connection"),
     ("-S", "run salvage recovery (if recovery configured)"),
@@ -34,10 +31,8 @@ pub(super) fn global() -> String {
 
 /// The help of one command.
 pub(super) fn command(program: &str, command: &Command) -> String {
-    let mut text = format!(
-        "usage: {program} [-LmpRrSVv] [-C config] [-E secretkey] [-h home] {}\noptions:\n",
-        command.synopsis
-    );
+    let mut text =
+        format!("usage: {program} [-LmpRrSVv] [-C config] [-E secretkey] [-h home] {}\noptions:\n", command.synopsis);
     list(&mut text, command.help.iter().copied().chain([("-?", "show this message")]));
     text
 }

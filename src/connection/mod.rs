@@ -239,7 +239,9 @@ impl ConnectionInner {
             let (key, _) = item?;
             if !matches!(key.text(), "verbose" | "error_prefix" | "json_output") {
                 let key = key.text();
-                return Err(Error::unsupported(format!("{key}: this setting can't be changed on an open connection yet")));
+                return Err(Error::unsupported(format!(
+                    "{key}: this setting can't be changed on an open connection yet"
+                )));
             }
         }
         open::configure_messages(&self.messenger, &Config::single(config))

@@ -141,9 +141,11 @@ pub(super) fn configure_messages(messenger: &Messenger, config: &Config<'_>) -> 
     }
     if let Some(verbose) = config.get("verbose")? {
         let items = verbose.items().collect::<Result<Vec<_>>>()?;
-        messenger.set_verbose(items.iter().map(|(key, value)| {
-            (key.text(), Some(value.text()).filter(|text| !text.is_empty() && *text != "true"))
-        }))?;
+        messenger.set_verbose(
+            items.iter().map(|(key, value)| {
+                (key.text(), Some(value.text()).filter(|text| !text.is_empty() && *text != "true"))
+            }),
+        )?;
     }
     if let Some(json) = config.get("json_output")? {
         let items = json.items().collect::<Result<Vec<_>>>()?;
@@ -252,7 +254,8 @@ impl Opening<'_> {
         if self.settings.config_base {
             let version = self.settings.release.to_config();
             let text = sources.new_base_file(&version)?;
-            home::write_base_config(&*self.fs, path, &text)?;
+            let settings = file_text(BASE_CONFIG_FILE, text.as_bytes())?;
+            home::write_base_config(&*self.fs, path, &settings)?;
         }
         home::remove_leftovers(&*self.fs, path)?;
         let renamed = BlockManager::create(&*self.fs, &path.join(METADATA_FILE), METADATA_ALLOCATION)?;

@@ -8,9 +8,9 @@ use super::metadata::MetadataCursor;
 use super::table::TableCursor;
 use super::text::Texts;
 use super::{Cursor, Kind, unsupported};
-use crate::schema::InUse;
 use crate::packing::Format;
 use crate::plugin::config::Config;
+use crate::schema::InUse;
 use crate::session::Session;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -34,7 +34,10 @@ impl Default for Options {
 /// What `bound` is to do.
 pub(super) enum BoundAction {
     /// `side` is `None` where it isn't given.
-    Set { side: Option<BoundSide>, inclusive: bool },
+    Set {
+        side: Option<BoundSide>,
+        inclusive: bool,
+    },
     Clear,
 }
 
@@ -79,7 +82,7 @@ pub(crate) fn duplicate<'session>(
     config: &str,
 ) -> Result<Cursor<'session>> {
     let options = if config.is_empty() { Options::default() } else { parse(config)? };
-    let key = from.key_bytes().map_err(|_| Error::invalid("requires key be set"))?.to_vec();
+    let key = from.key_bytes()?.to_vec();
     let mut copy = match &from.kind {
         Kind::Table(table) => on_file(session, &from.uri, table.file.again()?, &options),
         Kind::Metadata(_) => open(session, &from.uri, config)?,

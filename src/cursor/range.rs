@@ -2,8 +2,8 @@
 
 use super::bounds::BoundSide;
 use super::{Cursor, Kind, unsupported};
-use crate::packing::{PackRow, UnpackRow};
 use crate::Result;
+use crate::packing::{PackRow, UnpackRow};
 use std::marker::PhantomData;
 use std::ops::{Bound, RangeBounds};
 

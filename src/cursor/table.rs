@@ -278,14 +278,14 @@ impl TableCursor {
             return Err(self.miss(external, Error::NotFound));
         }
         let Self { tree, key_buffer, .. } = self;
-        let removed = session.write(|txn| if tree.remove(txn, key_buffer)? { Ok(()) } else { Err(Error::NotFound) });
+        let removed = session.write(|txn| tree.remove(txn, key_buffer));
         match removed {
             Ok(()) if external => {
                 self.key = Slot::Empty;
                 Ok(())
             }
             Ok(()) => {
-                self.stand_on_key(session);
+                self.stand_after_write(session);
                 self.value = Slot::Empty;
                 Ok(())
             }
@@ -305,7 +305,7 @@ impl TableCursor {
             return Err(self.miss(external, Error::NotFound));
         }
         let Self { tree, key_buffer, .. } = self;
-        let reserved = session.write(|txn| if tree.reserve(txn, key_buffer)? { Ok(()) } else { Err(Error::NotFound) });
+        let reserved = session.write(|txn| tree.reserve(txn, key_buffer));
         match reserved {
             Ok(()) => {
                 self.key = Slot::Set;
@@ -442,10 +442,15 @@ impl TableCursor {
         self.value = Slot::InTree;
     }
 
-    fn stand_on_key(&mut self, session: &Session) {
-        self.stand(session, Position::Key);
-        self.position_key.clear();
-        self.position_key.extend_from_slice(&self.key_buffer);
+    /// After a write the tree cursor is at the key, unless the write let go of it.
+    fn stand_after_write(&mut self, session: &Session) {
+        if self.tree.is_positioned() {
+            self.stand(session, Position::Tree);
+        } else {
+            self.stand(session, Position::Key);
+            self.position_key.clear();
+            self.position_key.extend_from_slice(&self.key_buffer);
+        }
         self.key = Slot::InBuffer;
         self.value = Slot::InBuffer;
     }
@@ -518,7 +523,7 @@ impl TableCursor {
         let Self { tree, key_buffer, value_buffer, .. } = self;
         match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
             Ok(()) => {
-                self.stand_on_key(session);
+                self.stand_after_write(session);
                 Ok(())
             }
             Err(error) => Err(self.failed_write(session, external, error)),

@@ -77,7 +77,11 @@ impl Texts {
     #[inline]
     fn clear_one(&mut self, key: bool) {
         if self.format.is_some() {
-            if key { self.key.take() } else { self.value.take() };
+            if key {
+                self.key.take()
+            } else {
+                self.value.take()
+            };
         }
     }
 }

@@ -112,7 +112,10 @@ impl Catalog {
                 value.push(0);
                 cursor.put(txn, &packed(key), &value, PutMode::Overwrite)
             }
-            None => cursor.remove(txn, &packed(key)).map(|_| ()),
+            None => match cursor.remove(txn, &packed(key)) {
+                Err(Error::NotFound) => Ok(()),
+                removed => removed,
+            },
         });
         cursor.reset();
         match changed {

@@ -128,8 +128,7 @@ impl Database {
             learned.last_file_id = learned.last_file_id.max(u64::from(id));
             let checkpoints = checkpoints_of(&value, &uri)?;
             learned.base_write_gen.observe(current(&checkpoints));
-            learned.last_time =
-                checkpoints.iter().map(|checkpoint| checkpoint.time).fold(learned.last_time, u64::max);
+            learned.last_time = checkpoints.iter().map(|checkpoint| checkpoint.time).fold(learned.last_time, u64::max);
         }
         Ok(learned)
     }
@@ -235,9 +234,9 @@ impl Database {
             let value = self.catalog.require(uri)?;
             settings::require_simple(uri, &value)?;
             return match self.source_of(&format!("colgroup:{table}")) {
-                Err(Error::NotFound) => Err(Error::invalid(format!(
-                    "'{uri}' cannot be used until all column groups are created"
-                ))),
+                Err(Error::NotFound) => {
+                    Err(Error::invalid(format!("'{uri}' cannot be used until all column groups are created")))
+                }
                 source => source,
             };
         }
@@ -352,7 +351,6 @@ impl Database {
     pub(crate) fn notice(&self, origin: Origin<'_>, text: impl FnOnce() -> String) {
         self.messenger.message(origin, Category::Default, Level::Notice, text);
     }
-
 }
 
 #[cold]

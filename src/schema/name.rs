@@ -21,9 +21,7 @@ pub(crate) fn check(uri: &str) -> Result<()> {
         prefixes += 1;
     }
     if prefixes == 2 && name.starts_with("WiredTiger") {
-        return Err(Error::invalid(format!(
-            "{name}: the \"WiredTiger\" name space may not be used by applications"
-        )));
+        return Err(Error::invalid(format!("{name}: the \"WiredTiger\" name space may not be used by applications")));
     }
     // A line end can't be represented in the turtle and backup files, nor a NUL in the metadata table.
     if name.contains(GROUPING) || name.contains(['\n', '\0']) {
@@ -66,10 +64,7 @@ mod tests {
     #[case("index:t:i", None)]
     #[case("table:", None)]
     #[case("table:WiredTigerX", None)]
-    #[case(
-        "index:t:WiredTigerX",
-        Some("WiredTigerX: the \"WiredTiger\" name space may not be used by applications")
-    )]
+    #[case("index:t:WiredTigerX", Some("WiredTigerX: the \"WiredTiger\" name space may not be used by applications"))]
     #[case("table:a\nb", Some("a\nb: WiredTiger objects should not include grouping characters in their names"))]
     fn names_are_checked_as_wiredtiger_does(#[case] uri: &str, #[case] message: Option<&str>) {
         assert_eq!(check(uri).err().map(|error| error.to_string()).as_deref(), message);

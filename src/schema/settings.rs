@@ -53,6 +53,7 @@ impl FileSettings {
             leaf_value_max: number("leaf_value_max", 0)?,
             prefix_compression: config.bool_or("prefix_compression", false)?,
             prefix_compression_min: number("prefix_compression_min", 4)?,
+            dictionary: number("dictionary", 0)?,
             internal_key_truncate: config.bool_or("internal_key_truncate", true)?,
         };
         for (key, size) in [("leaf_page_max", tree.leaf_page_max), ("internal_page_max", tree.internal_page_max)] {
@@ -75,8 +76,7 @@ impl FileSettings {
 /// `id=` of a file's metadata value.
 pub(crate) fn file_id(uri: &str, value: &str) -> Result<u32> {
     let id = Config::single(value).get("id")?.and_then(|item| item.as_u64().ok());
-    id.and_then(|id| u32::try_from(id).ok())
-        .ok_or_else(|| Error::corrupt(uri, 0, "the metadata entry has no valid id"))
+    id.and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::corrupt(uri, 0, "the metadata entry has no valid id"))
 }
 
 /// The value without what checkpoints write, its keys sorted: what every checkpoint appends to.

@@ -4,16 +4,17 @@
 
 use super::create::base;
 use super::database::Database;
+use crate::Result;
 use crate::config::collapse;
 use crate::plugin::config::Config;
-use crate::Result;
 
 impl Database {
     /// The string for `create` behind the row `key` with value `value`.
     pub(crate) fn create_form(&self, key: &str, value: &str) -> Result<String> {
         let defaults = base("WT_SESSION.create")?;
         if let Some(table) = key.strip_prefix("table:") {
-            let named_groups = Config::single(value).get("colgroups")?.is_some_and(|groups| groups.items().next().is_some());
+            let named_groups =
+                Config::single(value).get("colgroups")?.is_some_and(|groups| groups.items().next().is_some());
             if named_groups {
                 return collapse(&[value]);
             }

@@ -19,8 +19,7 @@ impl Session {
     pub fn open_cursor(&self, uri: &str, config: &str) -> Result<Cursor<'_>> {
         const METHOD: &str = "WT_SESSION.open_cursor";
         self.enter()?;
-        let checked = if config.is_empty() { Ok(()) } else { crate::session::check(METHOD, config) };
-        let opened = checked.and_then(|()| crate::cursor::open_cursor(self, uri, config));
+        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::open_cursor(self, uri, config));
         opened.map_err(|error| {
             let busy = error.code() == ErrorCode::EBUSY;
             let failure = if busy { Failure::Silent } else { Failure::SparesTransaction };
@@ -39,8 +38,9 @@ impl Session {
     ) -> Result<Cursor<'session>> {
         const METHOD: &str = "WT_SESSION.open_cursor";
         self.enter()?;
-        let checked = if config.is_empty() { Ok(()) } else { crate::session::check(METHOD, config) };
-        let opened = checked.and_then(|()| crate::cursor::duplicate_cursor(self, cursor, config));
+        // WiredTiger asks the cursor for its key, and the failure is that of the accessor.
+        cursor.get_key_raw()?;
+        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::duplicate_cursor(self, cursor, config));
         opened.map_err(|error| self.method_failed(METHOD, cursor.uri(), error, Failure::SparesTransaction))
     }
 
@@ -64,7 +64,7 @@ impl Session {
         self.enter()?;
         let dropped = self
             .writable()
-            .and_then(|()| crate::session::check(METHOD, config))
+            .and_then(|()| super::check(METHOD, config))
             .and_then(|()| self.connection.drop_object(uri, config));
         dropped.map_err(|error| {
             let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
@@ -135,7 +135,7 @@ impl Session {
     }
 
     pub(crate) fn configure(&self, method: &'static str, config: &str) -> Result<()> {
-        crate::session::check(method, config)?;
+        super::check(method, config)?;
         self.reset_cursors();
         let word = Config::single(config).text_or("isolation", "")?;
         if !word.is_empty() {

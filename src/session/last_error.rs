@@ -20,11 +20,7 @@ pub struct LastError {
 impl LastError {
     /// The outcome of a call that succeeded.
     pub fn success() -> Self {
-        Self {
-            error: ErrorCode(0),
-            sub_level: SubLevel::NONE,
-            message: "last API call was successful".to_owned(),
-        }
+        Self { error: ErrorCode(0), sub_level: SubLevel::NONE, message: "last API call was successful".to_owned() }
     }
 }
 

@@ -150,13 +150,7 @@ impl Session {
     }
 
     #[cold]
-    pub(crate) fn method_failed(
-        &self,
-        method: &'static str,
-        object: &str,
-        error: Error,
-        failure: Failure,
-    ) -> Error {
+    pub(crate) fn method_failed(&self, method: &'static str, object: &str, error: Error, failure: Failure) -> Error {
         let error = if error.is_not_found() { Error::new(ErrorCode::ENOENT, String::new()) } else { error };
         let error = self.failed(Origin::call(method), error, failure);
         // WiredTiger has no text for a missing object; the caller of a Rust function deserves one.

@@ -26,7 +26,7 @@ impl Session {
         let (isolation, ignores_prepare) = if config.is_empty() {
             (self.default_isolation.get(), false)
         } else {
-            crate::session::check(method, config)?;
+            super::check(method, config)?;
             self.begin_settings(config)?
         };
         if self.in_transaction.get() {
@@ -81,7 +81,7 @@ impl Session {
 
     fn commit_from(&self, method: &'static str, config: &str) -> Result<()> {
         if !config.is_empty() {
-            crate::session::check(method, config)?;
+            super::check(method, config)?;
         }
         if !self.in_transaction.get() {
             return Err(Error::invalid("only permitted in a running transaction"));
@@ -123,16 +123,20 @@ impl Session {
     /// # Errors
     /// `ENOTSUP` at weaker isolation than snapshot and after a modification.
     pub fn reset_snapshot(&self) -> Result<()> {
-        self.connection.check_usable()?;
-        // The call neither sets nor clears the last error.
+        self.enter()?;
+        self.renew_snapshot().map_err(|error| {
+            let origin = Origin::call("connection-open-session");
+            self.failed(origin, error, Failure::SparesTransaction)
+        })
+    }
+
+    fn renew_snapshot(&self) -> Result<()> {
         if self.isolation() != Isolation::Snapshot {
             return Err(Error::unsupported("not supported in read-committed or read-uncommitted transactions"));
         }
         let mut txn = self.txn.borrow_mut();
         if txn.has_modifications() {
-            let error = Error::unsupported("only supported before a transaction makes modifications");
-            self.connection.messenger.report(Origin::call("connection-open-session"), &error);
-            return Err(error);
+            return Err(Error::unsupported("only supported before a transaction makes modifications"));
         }
         if self.in_transaction.get() {
             txn.renew_snapshot();
@@ -203,11 +207,7 @@ impl Session {
     }
 
     fn need_transaction(&self) -> Result<()> {
-        if self.in_transaction.get() {
-            Ok(())
-        } else {
-            Err(Error::invalid("only permitted in a running transaction"))
-        }
+        if self.in_transaction.get() { Ok(()) } else { Err(Error::invalid("only permitted in a running transaction")) }
     }
 }
 
