@@ -9,6 +9,8 @@ use crate::{
 
 #[cfg(feature = "fjall")]
 mod fjall;
+#[cfg(feature = "core")]
+mod hardwired_core;
 #[cfg(feature = "lmdb")]
 mod lmdb;
 #[cfg(feature = "redb")]
@@ -30,6 +32,8 @@ pub(crate) struct Entry {
 
 /// All engines of this build, in the order of the tables.
 pub(crate) const ENGINES: &[Entry] = &[
+    #[cfg(feature = "core")]
+    entry::<hardwired_core::HardwiredCore>("hardwired-core"),
     #[cfg(feature = "wiredtiger")]
     entry::<wiredtiger::WiredTiger>("wiredtiger"),
     #[cfg(feature = "lmdb")]
@@ -138,6 +142,7 @@ mod tests {
     }
 
     engines_keep_rows! {
+        "core" hardwired_core_keeps_rows hardwired_core::HardwiredCore;
         "wiredtiger" wiredtiger_keeps_rows wiredtiger::WiredTiger;
         "lmdb" lmdb_keeps_rows lmdb::Lmdb;
         "rocksdb" rocksdb_keeps_rows rocksdb::RocksDb;
