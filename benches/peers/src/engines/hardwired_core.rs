@@ -43,7 +43,7 @@ pub(crate) struct HardwiredCoreWorker {
 }
 
 impl Engine for HardwiredCore {
-    type Worker<'e> = HardwiredCoreWorker;
+    type Worker<'w> = HardwiredCoreWorker;
 
     fn version() -> String {
         format!("{} (the tree alone)", super::locked_version("hardwired"))
@@ -88,8 +88,8 @@ impl Engine for HardwiredCore {
         Ok(Self { home: home.to_owned(), block, tree, txns, checkpoint: Mutex::new(last) })
     }
 
-    fn worker(&self) -> Result<Self::Worker<'_>> {
-        Ok(HardwiredCoreWorker { txn: Txn::new(&self.txns)?, cursor: TreeCursor::new(&self.tree) })
+    fn with_worker<R>(&self, work: impl FnOnce(&mut Self::Worker<'_>) -> Result<R>) -> Result<R> {
+        work(&mut HardwiredCoreWorker { txn: Txn::new(&self.txns)?, cursor: TreeCursor::new(&self.tree) })
     }
 
     fn checkpoint(&self) -> Result<()> {
