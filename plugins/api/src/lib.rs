@@ -4,7 +4,11 @@
 //! link-time registry through which `wiredtiger_open` finds extensions by name.
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod config;
 pub mod error;
+pub mod extension;
 pub mod file_system;
+pub mod key_provider;
+pub mod registry;
 
 pub use error::{Error, ErrorCode, Result, SubLevel};

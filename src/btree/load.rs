@@ -1,0 +1,423 @@
+//! Reading pages from disk into memory.
+//!
+//! What is checked here, because everything else relies on it, whatever the bytes:
+//! * a leaf's keys ascend strictly and lie within the bounds its ancestors set;
+//! * an internal page's separators ascend strictly and lie within its own bounds, and the tree isn't too deep.
+//!
+//! So every search and every walk makes progress and ends, also in a file that somebody made up.
+//!
+//! Rows without time window and with plain cells stay where they are on the image; all others become rows with versions.
+
+use super::address::ChildAddress;
+use super::arena::Arena;
+use super::internal::{Internal, OnDisk, Target, address, internal_link, leaf_link, on_disk_link};
+use super::leaf::{Leaf, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, image_word, is_image_word, push_image_row};
+use super::tree::{MAX_DEPTH, Pin, Tree};
+use super::version::{Kind, Row, Version};
+use crate::block::Address;
+use crate::os::page_memory::PageBuffer;
+use crate::page::cell::{Cell, CellKind};
+use crate::page::cell_write::AddressKind;
+use crate::page::header::{PageFlags, PageHeader, PageType};
+use crate::page::row_leaf::{RowKey, RowLeaf, RowValue};
+use crate::page::time_aggregate::PageDelete;
+use crate::page::time_window::TimeWindow;
+use crate::page::{self, Span};
+use hardwired_plugin::{Error, Result};
+
+/// A page's bytes, cut to its image.
+struct Page {
+    header: PageHeader,
+    image: Vec<u8>,
+    address: Address,
+}
+
+impl Tree {
+    /// Brings the child behind `link` into memory, unless somebody else does or did. The caller descends again.
+    #[cold]
+    pub(super) fn load(&self, pin: &Pin<'_>, on_disk: &OnDisk, link: u64, target: Target<'_>) -> Result<()> {
+        let mut done = on_disk.loading.lock();
+        if *done {
+            return Ok(());
+        }
+        let Some(parent) = self.find_parent(pin, target, link) else { return Ok(()) };
+        if parent.depth >= MAX_DEPTH {
+            return Err(Error::corrupt(
+                &self.name,
+                on_disk.child.address.offset,
+                format!("the tree is deeper than {MAX_DEPTH} levels"),
+            ));
+        }
+        let low = parent.low.unwrap_or_default();
+        let page = self.read_page(on_disk.child.address)?;
+        let new = match (page.header.page_type, on_disk.child.kind) {
+            (PageType::RowInternal, AddressKind::Internal) => {
+                let internal = self.internal_from_page(&page, parent.low, parent.high)?;
+                {
+                    let mut inner = internal.latch.lock();
+                    inner.disk = vec![on_disk.child.clone()];
+                    self.account_internal(&internal, &mut inner);
+                }
+                internal_link(internal)
+            }
+            (PageType::RowLeaf, AddressKind::Leaf | AddressKind::LeafNoOverflow | AddressKind::Deleted) => {
+                let leaf = self.leaf_from_page(page, on_disk.child.clone(), low, parent.high)?;
+                leaf.touch(self.cache.generation());
+                self.account(&leaf, &mut leaf.latch.lock());
+                leaf_link(leaf)
+            }
+            (found, expected) => {
+                return Err(self.corrupt(&page, 24, format!("a {} page behind a {expected:?} address", found.name())));
+            }
+        };
+        self.replace_child(pin, target, link, &[(&[], new)])?;
+        *done = true;
+        // SAFETY: unlinked by `replace_child`; the loading lock, held until here, makes this the only thread to do so.
+        unsafe { self.txns.reclaimer().retire(address::<OnDisk>(link), size_of::<OnDisk>()) };
+        Ok(())
+    }
+
+    /// Reads and checks the root page.
+    pub(super) fn read_root(&self, address: Address) -> Result<Internal> {
+        let page = self.read_page(address)?;
+        if page.header.page_type != PageType::RowInternal {
+            let found = page.header.page_type.name();
+            return Err(self.corrupt(&page, 24, format!("a {found} page as root of a row store")));
+        }
+        self.internal_from_page(&page, None, None)
+    }
+
+    /// The bytes of an overflow item.
+    pub(super) fn read_overflow(&self, cookie: &[u8]) -> Result<Vec<u8>> {
+        let address = self
+            .block
+            .decode_address(cookie)?
+            .ok_or_else(|| Error::corrupt(&self.name, 0, "an overflow item without an address"))?;
+        let mut page = self.read_page(address)?;
+        if page.header.page_type != PageType::Overflow {
+            let found = page.header.page_type.name();
+            return Err(self.corrupt(&page, 24, format!("a {found} page where an overflow item is wanted")));
+        }
+        let end = crate::page::HEADER_SIZE.saturating_add(page.header.entries as usize);
+        if end > page.image.len() {
+            return Err(self.corrupt(&page, 20, "an overflow item that is longer than its page".to_owned()));
+        }
+        page.image.truncate(end);
+        page.image.drain(..crate::page::HEADER_SIZE);
+        Ok(page.image)
+    }
+
+    /// The addresses of overflow blocks.
+    pub(super) fn overflow_addresses<'a>(&self, cookies: impl Iterator<Item = &'a Box<[u8]>>) -> Result<Vec<Address>> {
+        cookies.filter_map(|cookie| self.block.decode_address(cookie).transpose()).collect()
+    }
+
+    fn read_page(&self, address: Address) -> Result<Page> {
+        let mut image = self.block.read(&address)?;
+        let header = PageHeader::parse(&image).map_err(|error| error.in_object(&self.name, address.offset))?;
+        for (flag, what) in [
+            (PageFlags::COMPRESSED, "compressed block for which no compression configured"),
+            (PageFlags::ENCRYPTED, "encrypted block for which no encryption configured"),
+        ] {
+            if header.flags.has(flag) {
+                return Err(Error::corrupt(&self.name, address.offset, what));
+            }
+        }
+        let len = header.image(&image).map_err(|error| error.in_object(&self.name, address.offset))?.len();
+        image.truncate(len);
+        Ok(Page { header, image, address })
+    }
+
+    #[cold]
+    fn corrupt(&self, page: &Page, offset: usize, reason: String) -> Error {
+        Error::corrupt(&self.name, page.address.offset.saturating_add(offset as u64), reason)
+    }
+
+    fn internal_from_page(&self, page: &Page, low: Option<&[u8]>, high: Option<&[u8]>) -> Result<Internal> {
+        let delete_info = page.header.flags.has(PageFlags::FAST_TRUNCATE);
+        let mut children: Vec<ChildAddress> = Vec::new();
+        let mut key: Option<Vec<u8>> = None;
+        for cell in crate::page::cell::Cells::new(&page.image, delete_info) {
+            let cell = cell.map_err(|error| error.in_object(&self.name, page.address.offset))?;
+            let is_key = cell.kind.is_key();
+            if !cell.kind.allowed_on(PageType::RowInternal) || is_key == key.is_some() {
+                return Err(self.corrupt(page, cell.offset, "not a pair of key and address".to_owned()));
+            }
+            if is_key {
+                key = Some(if cell.kind == CellKind::KeyOverflow {
+                    self.read_overflow(cell.data)?
+                } else {
+                    cell.data.to_vec()
+                });
+                continue;
+            }
+            let separator = key.take().unwrap_or_default();
+            let previous = children.last().map_or(low, |child| Some(&child.separator[..]));
+            let misplaced = !children.is_empty()
+                && (previous.is_some_and(|previous| &separator[..] <= previous)
+                    || high.is_some_and(|high| &separator[..] >= high));
+            if misplaced {
+                return Err(self.corrupt(page, cell.offset, "separators out of order".to_owned()));
+            }
+            children.push(self.child_from_cell(page, &cell, separator.into())?);
+        }
+        if children.is_empty() || key.is_some() {
+            return Err(self.corrupt(page, page.image.len(), "an internal page without children".to_owned()));
+        }
+        let links: Vec<(Box<[u8]>, u64)> =
+            children.into_iter().map(|child| (child.separator.clone(), on_disk_link(child))).collect();
+        let mut borrowed: Vec<(&[u8], u64)> = links.iter().map(|(key, link)| (&key[..], *link)).collect();
+        borrowed[0].0 = &[];
+        Ok(Internal::new(&borrowed))
+    }
+
+    fn child_from_cell(&self, page: &Page, cell: &Cell<'_>, separator: Box<[u8]>) -> Result<ChildAddress> {
+        let kind = AddressKind::from_cell(cell.kind)
+            .ok_or_else(|| self.corrupt(page, cell.offset, "not an address".to_owned()))?;
+        let address = self
+            .block
+            .decode_address(cell.data)?
+            .ok_or_else(|| self.corrupt(page, cell.offset, "a child without an address".to_owned()))?;
+        let (mut aggregate, mut page_delete) = (cell.aggregate(), cell.page_delete);
+        if page.header.write_gen <= self.base_write_gen {
+            aggregate.forget_transactions();
+            if let Some(delete) = &mut page_delete {
+                delete.forget_transactions();
+            }
+        }
+        Ok(ChildAddress { separator, address, kind, aggregate, page_delete })
+    }
+
+    /// A leaf made of a block that was just written.
+    pub(super) fn leaf_from_image(
+        &self,
+        image: Vec<u8>,
+        child: ChildAddress,
+        low: &[u8],
+        high: Option<&[u8]>,
+    ) -> Result<Leaf> {
+        let header = PageHeader::parse(&image)?;
+        let mut image = image;
+        image.truncate(header.image(&image)?.len());
+        image.shrink_to_fit();
+        self.leaf_from_page(Page { header, image, address: child.address }, child, low, high)
+    }
+
+    fn leaf_from_page(&self, page: Page, child: ChildAddress, low: &[u8], high: Option<&[u8]>) -> Result<Leaf> {
+        let deleted = (child.kind == AddressKind::Deleted).then(|| child.page_delete.unwrap_or_default());
+        let mut builder = LeafBuilder {
+            tree: self,
+            page: &page,
+            deleted,
+            arena: Arena::default(),
+            rebuilt: None,
+            words: Vec::with_capacity(page.header.entries as usize % (1 << 16) / 2 + 1),
+            overflow: Vec::new(),
+            last_key: Vec::new(),
+            max_txn: 0,
+        };
+        builder.read()?;
+        let LeafBuilder { arena, rebuilt, words, overflow, max_txn, .. } = builder;
+        let image = match rebuilt {
+            Some(rebuilt) => rebuilt,
+            None => page.image,
+        };
+        let offset = page.address.offset;
+        let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len(), low, high);
+        {
+            let mut inner = leaf.latch.lock();
+            for word in &words {
+                leaf.push_unshared(&mut inner, *word);
+            }
+            leaf.choose_prefix();
+            self.check_keys(&leaf, &words, low, high).map_err(|error| error.in_object(&self.name, offset))?;
+            inner.disk = vec![child];
+            inner.overflow = overflow;
+            leaf.raise_max_txn(max_txn);
+            let bytes = leaf.bytes(&inner);
+            inner.split_bytes = self.split_bytes().max(bytes.saturating_mul(3) / 2);
+        }
+        Ok(leaf)
+    }
+
+    /// See the module.
+    fn check_keys(&self, leaf: &Leaf, words: &[u64], low: &[u8], high: Option<&[u8]>) -> Result<()> {
+        let mut previous: Option<&[u8]> = None;
+        for word in words {
+            let key = leaf.key_of(*word);
+            let ascends = match previous {
+                None => key >= low,
+                Some(previous) => key > previous,
+            };
+            if !ascends {
+                return Err(Error::corrupt("", 0, "keys out of order"));
+            }
+            previous = Some(key);
+        }
+        if let (Some(last), Some(high)) = (previous, high)
+            && last >= high
+        {
+            return Err(Error::corrupt("", 0, "a key beyond the page's upper bound"));
+        }
+        Ok(())
+    }
+}
+
+/// Turns the cells of a leaf into slot words.
+struct LeafBuilder<'a> {
+    tree: &'a Tree,
+    page: &'a Page,
+    deleted: Option<PageDelete>,
+    arena: Arena,
+    /// A new image, if the page's own can't serve (prefix-compressed keys).
+    rebuilt: Option<Vec<u8>>,
+    words: Vec<u64>,
+    overflow: Vec<Box<[u8]>>,
+    /// The last key that wasn't an overflow key, for prefixes; only kept up to date once a prefix was met.
+    last_key: Vec<u8>,
+    max_txn: u64,
+}
+
+impl LeafBuilder<'_> {
+    fn read(&mut self) -> Result<()> {
+        let page = self.page;
+        let located = |error: Error| error.in_object(&self.tree.name, page.address.offset);
+        let leaf = RowLeaf::open(&page.image).map_err(located)?;
+        for row in leaf.rows() {
+            let row = row.map_err(located)?;
+            match (row.key, row.value, row.window) {
+                (RowKey::Plain(key), value, None) if self.deleted.is_none() && self.rebuilt.is_none() => {
+                    self.push_in_place(key, value)?;
+                }
+                _ => self.push_elsewhere(&row)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A row that stays where it is on the page's image, if its cells are of the plain forms.
+    #[inline]
+    fn push_in_place(&mut self, key: Span, value: RowValue) -> Result<()> {
+        let (offset, key_len) = (key.offset as usize, key.len as usize);
+        let plain = match value {
+            RowValue::Absent => true,
+            // The value cell of a whole-page row follows its key, in the short form or the long form without extras.
+            RowValue::Plain(_) => {
+                self.page.image.get(offset + key_len).is_some_and(|first| first & 3 == 3 || *first == PLAIN_VALUE)
+            }
+            RowValue::Overflow(_) => false,
+        };
+        if plain && key_len <= MAX_IMAGE_KEY && offset <= MAX_IMAGE_OFFSET {
+            // An explicit empty value cell is the same as none.
+            let has_value = matches!(value, RowValue::Plain(value) if value.len > 0);
+            self.words.push(image_word(offset, key_len, has_value));
+            Ok(())
+        } else {
+            self.push_elsewhere(&page::row_leaf::Row { key: RowKey::Plain(key), value, window: None })
+        }
+    }
+
+    /// A row whose key has to be put together, or whose value isn't plain.
+    fn push_elsewhere(&mut self, row: &page::row_leaf::Row) -> Result<()> {
+        let page = self.page;
+        let located = |error: Error| error.in_object(&self.tree.name, page.address.offset);
+        let key = match row.key {
+            RowKey::Overflow(cookie) => {
+                let cookie = cookie.of(&page.image).map_err(located)?;
+                self.overflow.push(cookie.into());
+                self.tree.read_overflow(cookie)?
+            }
+            key => {
+                if matches!(key, RowKey::Prefixed { .. }) {
+                    self.rebuild()?;
+                }
+                let mut whole = std::mem::take(&mut self.last_key);
+                key.build(&page.image, &mut whole).map_err(located)?;
+                self.last_key.clone_from(&whole);
+                whole
+            }
+        };
+        let simple = row.window.is_none() && self.deleted.is_none() && key.len() <= MAX_IMAGE_KEY;
+        if let (true, RowValue::Absent | RowValue::Plain(_), Some(rebuilt)) = (simple, row.value, &mut self.rebuilt)
+            && rebuilt.len() <= MAX_IMAGE_OFFSET
+        {
+            let value = match row.value {
+                RowValue::Plain(value) => value.of(&page.image).map_err(located)?,
+                _ => &[],
+            };
+            self.words.push(push_image_row(rebuilt, &key, value));
+            return Ok(());
+        }
+        self.push_row(&key, row)
+    }
+
+    /// From here on rows go to a new image, and those so far are copied there.
+    fn rebuild(&mut self) -> Result<()> {
+        if self.rebuilt.is_some() {
+            return Ok(());
+        }
+        let page = self.page;
+        let mut rebuilt = Vec::with_capacity(page.image.len().saturating_mul(2));
+        let old = Leaf::new(PageBuffer::copy_of(&page.image), Arena::default(), 0, &[], None);
+        for word in &mut self.words {
+            if is_image_word(*word) {
+                let (key, value) = old.image_row(*word);
+                *word = push_image_row(&mut rebuilt, key, value);
+            }
+        }
+        // The closest key before this row that isn't an overflow key.
+        let leaf = RowLeaf::open(&page.image)?;
+        let mut last_key = Vec::new();
+        for row in leaf.rows().take(self.words.len()) {
+            row?.key.build(&page.image, &mut last_key)?;
+        }
+        self.last_key = last_key;
+        self.rebuilt = Some(rebuilt);
+        Ok(())
+    }
+
+    /// A row with versions: for a value with a time window, off-page, or shared with another row.
+    fn push_row(&mut self, key: &[u8], row: &page::row_leaf::Row) -> Result<()> {
+        let page = self.page;
+        let located = |error: Error| error.in_object(&self.tree.name, page.address.offset);
+        let mut window = row.window.unwrap_or(TimeWindow::DEFAULT);
+        if page.header.write_gen <= self.tree.base_write_gen {
+            window.forget_transactions();
+        }
+        if window.prepare {
+            let what = format!("{}: prepared updates on a page are not built yet", self.tree.name);
+            return Err(Error::unsupported(what));
+        }
+        if let (Some(delete), false) = (self.deleted, window.has_stop()) {
+            window.stop_txn = delete.txn;
+            window.stop_ts = delete.ts;
+            window.durable_stop_ts = delete.durable_ts;
+        }
+        let (kind, data) = match row.value {
+            RowValue::Absent => (Kind::Standard, &[][..]),
+            RowValue::Plain(value) => (Kind::Standard, value.of(&page.image).map_err(located)?),
+            RowValue::Overflow(cookie) => {
+                let cookie = cookie.of(&page.image).map_err(located)?;
+                self.overflow.push(cookie.into());
+                (Kind::Overflow, cookie)
+            }
+        };
+        let row = Row::new_in(&mut self.arena, key, 0);
+        let version = Version::new_in(&mut self.arena, window.start_txn, kind, data);
+        version.set_timestamps(window.start_ts, window.durable_start_ts);
+        row.push(version);
+        self.max_txn = self.max_txn.max(window.start_txn);
+        if window.has_stop() {
+            let stop_txn = if window.stop_txn == crate::txn::TXN_MAX { 0 } else { window.stop_txn };
+            let stop = Version::new_in(&mut self.arena, stop_txn, Kind::Tombstone, &[]);
+            stop.set_timestamps(window.stop_ts, window.durable_stop_ts);
+            row.push(stop);
+            self.max_txn = self.max_txn.max(stop_txn);
+        }
+        self.words.push(row.word());
+        Ok(())
+    }
+}
+
+/// Descriptor of a long value cell without time window and repeat count.
+const PLAIN_VALUE: u8 = 0x80;

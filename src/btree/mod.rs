@@ -1,0 +1,37 @@
+//! The in-memory B-tree: what stands between cursors and blocks.
+//!
+//! * [`Tree`]: one open object; descent, structure changes ([`mod@tree`]), page-in (`load`), growth (`rebuild`), eviction
+//!   (`evict`), checkpoints (`checkpoint`).
+//! * [`TreeCursor`]: moving and writing as a [`crate::txn::Txn`] sees the records.
+//! * Pages: `leaf` and `internal`, with `slots` (optimistic search), `version` (rows and version chains), `arena` (memory).
+//!
+//! It relies on `block` for storage, `reconcile` for page images, `txn` for visibility, `cache` for limits. It knows no
+//! configuration strings, no formats of keys and values, no metadata.
+#![allow(unsafe_code, reason = "pages are linked by address and freed by epoch; the invariants are in each module")]
+
+mod address;
+mod arena;
+mod checkpoint;
+mod cursor;
+mod evict;
+mod internal;
+mod key;
+mod leaf;
+mod load;
+mod open;
+mod rebuild;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tree;
+pub(crate) mod version;
+mod write;
+mod write_leaf;
+
+pub(crate) use address::ChildAddress;
+pub use checkpoint::TreeCheckpoint;
+pub use cursor::TreeCursor;
+pub use open::TreeOpen;
+pub use settings::TreeSettings;
+pub use tree::Tree;
+pub use write::PutMode;

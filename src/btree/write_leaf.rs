@@ -1,0 +1,198 @@
+//! Writing pages: a leaf as a view sees it, and the internal pages of a checkpoint.
+
+use super::address::ChildAddress;
+use super::leaf::{Leaf, LeafInner, Slot, is_image_word};
+use super::settings::TreeSettings;
+use super::tree::Tree;
+use super::version::{Kind, Row};
+use crate::block::Address;
+use crate::page::HEADER_SIZE;
+use crate::page::cell_write::{AddressCell, AddressKind};
+use crate::page::header::{PageHeader, PageType, set_write_gen};
+use crate::page::row_internal::{InternalConfig, RowInternalWriter};
+use crate::page::row_leaf_write::{LeafConfig, LeafValue, RowLeafWriter};
+use crate::page::split::{FinishedPage, PageSink};
+use crate::page::time_aggregate::TimeAggregate;
+use crate::reconcile::{Selected, View, WrittenBlock, WrittenLeaf};
+use hardwired_plugin::Result;
+
+/// An internal page that is built but not written.
+pub(super) struct BuiltPage {
+    pub(super) image: Vec<u8>,
+    pub(super) separator: Box<[u8]>,
+    pub(super) aggregate: TimeAggregate,
+}
+
+/// Collects the pages of one leaf, writing each as it is finished.
+struct LeafSink<'a> {
+    tree: &'a Tree,
+    blocks: Vec<WrittenBlock>,
+    overflow: Vec<Box<[u8]>>,
+}
+
+impl PageSink for LeafSink<'_> {
+    fn write_overflow(&mut self, item: &[u8], cookie: &mut Vec<u8>) -> Result<()> {
+        let written = self.tree.write_overflow(item)?;
+        cookie.extend_from_slice(&written);
+        self.overflow.push(written.into());
+        Ok(())
+    }
+
+    fn write_page(&mut self, page: FinishedPage<'_>) -> Result<()> {
+        let mut image = std::mem::take(page.image);
+        let address = self.tree.write_page(&mut image)?;
+        let kind = if page.has_overflow { AddressKind::Leaf } else { AddressKind::LeafNoOverflow };
+        let separator = page.separator.into();
+        let child = ChildAddress { separator, address, kind, aggregate: page.aggregate, page_delete: None };
+        self.blocks.push(WrittenBlock { child, image });
+        Ok(())
+    }
+}
+
+/// Collects internal pages without writing them: whether there is more than one decides what becomes of them.
+#[derive(Default)]
+struct InternalSink(Vec<BuiltPage>);
+
+impl PageSink for InternalSink {
+    fn write_overflow(&mut self, _item: &[u8], _cookie: &mut Vec<u8>) -> Result<()> {
+        Err(hardwired_plugin::Error::invalid("an internal page has no overflow items"))
+    }
+
+    fn write_page(&mut self, page: FinishedPage<'_>) -> Result<()> {
+        let image = std::mem::take(page.image);
+        self.0.push(BuiltPage { image, separator: page.separator.into(), aggregate: page.aggregate });
+        Ok(())
+    }
+}
+
+impl TreeSettings {
+    fn leaf_config(&self) -> LeafConfig {
+        LeafConfig {
+            page_max: self.leaf_page_max,
+            split_percent: self.split_pct,
+            allocation_size: self.allocation_size,
+            leaf_key_max: self.leaf_key_max,
+            leaf_value_max: self.leaf_value_max,
+            prefix_compression: self.prefix_compression,
+            prefix_compression_min: self.prefix_compression_min,
+            internal_key_truncate: self.internal_key_truncate,
+            dictionary: self.dictionary,
+            bulk: false,
+        }
+    }
+}
+
+impl Tree {
+    /// Writes a leaf as `view` sees it. Under its latch. The page's state is not changed; on an error the blocks written so
+    /// far are lost until the next checkpoint forgets them, which no error but one of writing (then the file is given up)
+    /// or of reading an overflow item can cause.
+    pub(super) fn write_leaf(&self, leaf: &Leaf, inner: &mut LeafInner, view: &View<'_>) -> Result<WrittenLeaf> {
+        let mut sink = LeafSink { tree: self, blocks: Vec::new(), overflow: Vec::new() };
+        let mut writer = RowLeafWriter::new(self.settings.leaf_config());
+        let mut leftover = false;
+        for index in 0..leaf.slots.len() {
+            let word = leaf.slots.word(index);
+            match leaf.slot(word) {
+                Slot::Image(key, value) => writer.append(key, LeafValue::Bytes(value), None, &mut sink)?,
+                Slot::Row(row) => match view.select(row, &mut leftover) {
+                    Selected::Nothing => {}
+                    Selected::Base => {
+                        debug_assert!(is_image_word(row.base()));
+                        let value = LeafValue::Bytes(leaf.image_row(row.base()).1);
+                        writer.append(row.key(), value, None, &mut sink)?;
+                    }
+                    Selected::Version(version, window) => {
+                        let value = match version.kind() {
+                            Kind::Overflow if still_owned(inner, version.data()) => {
+                                sink.overflow.push(version.data().into());
+                                LeafValue::Overflow(version.data())
+                            }
+                            _ => LeafValue::Bytes(version.data()),
+                        };
+                        self.append_version(&mut writer, &mut sink, row, value, version.kind(), &window)?;
+                    }
+                },
+            }
+        }
+        writer.finish(&mut sink)?;
+        Ok(WrittenLeaf { blocks: sink.blocks, overflow: sink.overflow, leftover })
+    }
+
+    fn append_version(
+        &self,
+        writer: &mut RowLeafWriter,
+        sink: &mut LeafSink<'_>,
+        row: Row<'_>,
+        value: LeafValue<'_>,
+        kind: Kind,
+        window: &crate::page::time_window::TimeWindow,
+    ) -> Result<()> {
+        match value {
+            // A block that this page's former state doesn't own can't be shared: the item is written again.
+            LeafValue::Bytes(cookie) if kind == Kind::Overflow => {
+                let item = self.read_overflow(cookie)?;
+                writer.append(row.key(), LeafValue::Bytes(&item), Some(window), sink)
+            }
+            value => writer.append(row.key(), value, Some(window), sink),
+        }
+    }
+
+    fn write_page(&self, image: &mut Vec<u8>) -> Result<Address> {
+        set_write_gen(image, self.next_write_gen())?;
+        self.block.write(image)
+    }
+
+    fn write_overflow(&self, item: &[u8]) -> Result<Vec<u8>> {
+        let too_large = |_| hardwired_plugin::Error::invalid("requested block size is too large");
+        let entries = u32::try_from(item.len()).map_err(too_large)?;
+        let mem_size = u32::try_from(item.len().saturating_add(HEADER_SIZE)).map_err(too_large)?;
+        let mut image = Vec::with_capacity(item.len().saturating_add(HEADER_SIZE));
+        image.resize(HEADER_SIZE, 0);
+        image.extend_from_slice(item);
+        PageHeader::new(PageType::Overflow, mem_size, entries).write(&mut image)?;
+        let address = self.write_page(&mut image)?;
+        self.block.encode_address(&address)
+    }
+
+    /// Builds the internal pages for `children`.
+    pub(super) fn build_internal(&self, children: &[ChildAddress]) -> Result<Vec<BuiltPage>> {
+        let settings = &self.settings;
+        let mut writer = RowInternalWriter::new(InternalConfig {
+            page_max: settings.internal_page_max,
+            split_percent: settings.split_pct,
+            allocation_size: settings.allocation_size,
+            bulk: false,
+        });
+        let mut sink = InternalSink::default();
+        for child in children {
+            let cookie = self.block.encode_address(&child.address)?;
+            let cell = AddressCell {
+                kind: child.kind,
+                aggregate: Some(&child.aggregate),
+                page_delete: child.page_delete.as_ref(),
+                recno: None,
+                cookie: &cookie,
+            };
+            writer.append(&child.separator, &cell, &mut sink)?;
+        }
+        writer.finish(&mut sink)?;
+        Ok(sink.0)
+    }
+
+    /// Writes internal pages.
+    pub(super) fn write_internal(&self, pages: Vec<BuiltPage>) -> Result<Vec<ChildAddress>> {
+        pages
+            .into_iter()
+            .map(|mut page| {
+                let address = self.write_page(&mut page.image)?;
+                let (separator, aggregate) = (page.separator, page.aggregate);
+                Ok(ChildAddress { separator, address, kind: AddressKind::Internal, aggregate, page_delete: None })
+            })
+            .collect()
+    }
+}
+
+/// Whether an overflow block belongs to the page's former state, so that its next state may refer to it.
+fn still_owned(inner: &LeafInner, cookie: &[u8]) -> bool {
+    inner.overflow.iter().any(|owned| &owned[..] == cookie)
+}

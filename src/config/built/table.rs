@@ -1,0 +1,309 @@
+//! What is built, method by method. Keys that are not listed are not built.
+
+use super::Built::{self, NoEffect, Supported};
+
+type Entry = (&'static str, Built);
+
+// The reasons for accepting an option that has no effect.
+const OFF: Built = NoEffect("only matters together with an option that is not built, and that is refused");
+const PACE: Built = NoEffect("changes how fast something is done, not what");
+const LIMIT: Built = NoEffect("sizes a table that has no fixed size here");
+const LABEL: Built = NoEffect("a name or note that nothing depends on");
+const NO_LOG: Built = NoEffect("only matters for the log, and turning that on is refused");
+const NO_TIMESTAMPS: Built = NoEffect("only matters with timestamps or prepared transactions, and those are refused");
+const SPACE: Built = NoEffect("saves space in files when written; either form is valid and is read");
+const STRICTER: Built = NoEffect("allows less than is always done here");
+
+/// The table of a method or metadata kind.
+pub(in crate::config) fn of(method: &str) -> &'static [Entry] {
+    match method {
+        "wiredtiger_open"
+        | "wiredtiger_open_all"
+        | "wiredtiger_open_basecfg"
+        | "wiredtiger_open_usercfg"
+        | "WT_CONNECTION.reconfigure" => OPEN,
+        "WT_CONNECTION.load_extension" => LOAD_EXTENSION,
+        "WT_CONNECTION.close" => CLOSE,
+        "WT_CONNECTION.open_session" | "WT_SESSION.reconfigure" => SESSION,
+        "WT_SESSION.create" | "file.config" | "file.meta" | "table.meta" => OBJECT,
+        "colgroup.meta" => COLGROUP,
+        "WT_SESSION.alter" => ALTER,
+        "WT_SESSION.begin_transaction" => BEGIN,
+        "WT_SESSION.commit_transaction" => COMMIT,
+        "WT_SESSION.checkpoint" => CHECKPOINT,
+        "WT_SESSION.drop" => DROP,
+        "WT_SESSION.open_cursor" => OPEN_CURSOR,
+        "WT_CURSOR.reconfigure" => CURSOR_RECONFIGURE,
+        "WT_CURSOR.bound" => BOUND,
+        "WT_SESSION.verify" => VERIFY,
+        _ => &[],
+    }
+}
+
+/// What a file may have that is opened for reading, but not one that is written.
+pub(super) const FILE_READ_ONLY: &[&str] = &["assert", "checkpoint_backup_info", "write_timestamp_usage"];
+
+/// What matters only to those who write a file, and is refused to them by [`FILE_READ_ONLY`].
+pub(super) const FILE_WHEN_READ: &[&str] = &[
+    "assert.commit_timestamp",
+    "assert.durable_timestamp",
+    "assert.read_timestamp",
+    "assert.write_timestamp",
+    "write_timestamp_usage",
+];
+
+const OPEN: &[Entry] = &[
+    ("block_cache.blkcache_eviction_aggression", OFF),
+    ("block_cache.cache_on_checkpoint", OFF),
+    ("block_cache.cache_on_writes", OFF),
+    ("block_cache.full_target", OFF),
+    ("block_cache.hashsize", OFF),
+    ("block_cache.max_percent_overhead", OFF),
+    ("block_cache.nvram_path", OFF),
+    ("block_cache.percent_file_in_dram", OFF),
+    ("block_cache.size", OFF),
+    ("block_cache.system_ram", OFF),
+    ("block_cache.type", OFF),
+    ("cache_cursors", PACE),
+    ("cache_max_wait_ms", Supported),
+    ("cache_overhead", Supported),
+    ("cache_size", Supported),
+    ("cache_stuck_timeout_ms", Supported),
+    ("checkpoint.wait", Supported),
+    ("checkpoint_cleanup.wait", OFF),
+    ("checkpoint_sync", STRICTER),
+    ("chunk_cache.capacity", OFF),
+    ("chunk_cache.chunk_cache_evict_trigger", OFF),
+    ("chunk_cache.chunk_size", OFF),
+    ("chunk_cache.flushed_data_cache_insertion", OFF),
+    ("chunk_cache.hashsize", OFF),
+    ("chunk_cache.storage_path", OFF),
+    ("chunk_cache.type", OFF),
+    ("compatibility.release", Supported),
+    ("compatibility.require_max", Supported),
+    ("compatibility.require_min", Supported),
+    ("compile_configuration_count", LIMIT),
+    ("config_base", Supported),
+    ("create", Supported),
+    ("debug_mode.corruption_abort", NoEffect("damage never aborts the process here")),
+    ("error_prefix", Supported),
+    ("eviction.evict_sample_inmem", PACE),
+    ("eviction.evict_use_softptr", PACE),
+    ("eviction.legacy_page_visit_strategy", PACE),
+    ("eviction.threads_max", Supported),
+    ("eviction.threads_min", Supported),
+    ("eviction_checkpoint_target", Supported),
+    ("eviction_dirty_target", Supported),
+    ("eviction_dirty_trigger", Supported),
+    ("eviction_target", Supported),
+    ("eviction_trigger", Supported),
+    ("eviction_updates_target", Supported),
+    ("eviction_updates_trigger", Supported),
+    ("exclusive", Supported),
+    ("extensions", Supported),
+    ("file_extend", PACE),
+    ("file_manager.close_handle_minimum", PACE),
+    ("file_manager.close_idle_time", PACE),
+    ("file_manager.close_scan_interval", PACE),
+    ("generation_drain_timeout_ms", NoEffect("only decides when a defect of the engine is reported")),
+    ("hash.buckets", LIMIT),
+    ("hash.dhandle_buckets", LIMIT),
+    ("hazard_max", LIMIT),
+    ("heuristic_controls.checkpoint_cleanup_obsolete_tw_pages_dirty_max", PACE),
+    ("heuristic_controls.eviction_obsolete_tw_pages_dirty_max", PACE),
+    ("heuristic_controls.obsolete_tw_btree_max", PACE),
+    ("live_restore.read_size", OFF),
+    ("live_restore.threads_max", OFF),
+    ("log.archive", NO_LOG),
+    ("log.compressor", NO_LOG),
+    ("log.file_max", NO_LOG),
+    ("log.force_write_wait", NO_LOG),
+    ("log.os_cache_dirty_pct", NO_LOG),
+    ("log.path", NO_LOG),
+    ("log.prealloc", NO_LOG),
+    ("log.prealloc_init_count", NO_LOG),
+    ("log.recover", NO_LOG),
+    ("log.remove", NO_LOG),
+    ("log.zero_fill", NO_LOG),
+    ("mmap", PACE),
+    ("mmap_all", PACE),
+    ("operation_tracking.path", OFF),
+    ("prefetch.available", PACE),
+    ("prefetch.default", PACE),
+    ("readonly", Supported),
+    ("rollback_to_stable.threads", PACE),
+    ("session_max", Supported),
+    ("session_scratch_max", LIMIT),
+    ("session_table_cache", PACE),
+    ("shared_cache.chunk", OFF),
+    ("shared_cache.quota", OFF),
+    ("shared_cache.reserve", OFF),
+    ("shared_cache.size", OFF),
+    ("statistics_log.json", OFF),
+    ("statistics_log.path", OFF),
+    ("statistics_log.sources", OFF),
+    ("statistics_log.timestamp", OFF),
+    ("tiered_storage.auth_token", OFF),
+    ("tiered_storage.bucket", OFF),
+    ("tiered_storage.bucket_prefix", OFF),
+    ("tiered_storage.cache_directory", OFF),
+    ("tiered_storage.interval", OFF),
+    ("tiered_storage.local_retention", OFF),
+    ("transaction_sync.enabled", NO_LOG),
+    ("transaction_sync.method", NO_LOG),
+    ("use_environment", Supported),
+    ("use_environment_priv", Supported),
+    ("verbose", Supported),
+    ("version", Supported),
+];
+
+const LOAD_EXTENSION: &[Entry] =
+    &[("config", Supported), ("early_load", Supported), ("entry", Supported), ("terminate", Supported)];
+
+const CLOSE: &[Entry] = &[("leak_memory", PACE), ("use_timestamp", NO_TIMESTAMPS)];
+
+const SESSION: &[Entry] =
+    &[("cache_cursors", PACE), ("cache_max_wait_ms", Supported), ("isolation", Supported), ("prefetch.enabled", PACE)];
+
+/// Creating objects, and opening those that the metadata has.
+const OBJECT: &[Entry] = &[
+    ("access_pattern_hint", PACE),
+    ("allocation_size", Supported),
+    ("app_metadata", Supported),
+    ("block_allocation", Supported),
+    ("cache_resident", Supported),
+    ("checkpoint", Supported),
+    ("checkpoint_backup_info", Supported),
+    ("checkpoint_lsn", NO_LOG),
+    ("checksum", Supported),
+    ("columns", Supported),
+    ("dictionary", SPACE),
+    ("exclusive", Supported),
+    ("format", Supported),
+    ("id", Supported),
+    ("ignore_in_memory_cache_size", NoEffect("only matters for a database in memory, and that is refused")),
+    ("immutable", NoEffect("only matters for an index, and those are refused")),
+    ("import.compare_timestamp", OFF),
+    ("import.file_metadata", OFF),
+    ("import.metadata_file", OFF),
+    ("import.panic_corrupt", OFF),
+    ("import.repair", OFF),
+    ("internal_item_max", NoEffect("obsolete: without effect in WiredTiger")),
+    ("internal_key_max", NoEffect("internal pages never have overflow keys")),
+    ("internal_key_truncate", Supported),
+    ("internal_page_max", Supported),
+    ("key_format", Supported),
+    ("key_gap", PACE),
+    ("leaf_item_max", NoEffect("obsolete: without effect in WiredTiger")),
+    ("leaf_key_max", Supported),
+    ("leaf_page_max", Supported),
+    ("leaf_value_max", Supported),
+    ("log.enabled", NO_LOG),
+    ("memory_page_image_max", Supported),
+    ("memory_page_max", Supported),
+    ("os_cache_dirty_max", PACE),
+    ("os_cache_max", PACE),
+    ("prefix_compression", Supported),
+    ("prefix_compression_min", Supported),
+    ("split_deepen_min_child", PACE),
+    ("split_deepen_per_child", PACE),
+    ("split_pct", Supported),
+    ("tiered_storage.auth_token", OFF),
+    ("tiered_storage.bucket", OFF),
+    ("tiered_storage.bucket_prefix", OFF),
+    ("tiered_storage.cache_directory", OFF),
+    ("tiered_storage.local_retention", OFF),
+    ("tiered_storage.object_target_size", OFF),
+    ("value_format", Supported),
+    ("verbose", NO_TIMESTAMPS),
+    ("version", Supported),
+];
+
+/// The one column group of a simple table.
+const COLGROUP: &[Entry] = &[("app_metadata", Supported), ("columns", Supported), ("source", Supported)];
+
+const ALTER: &[Entry] = &[
+    ("access_pattern_hint", PACE),
+    ("app_metadata", Supported),
+    ("cache_resident", Supported),
+    ("exclusive_refreshed", PACE),
+    ("log.enabled", NO_LOG),
+    ("os_cache_dirty_max", PACE),
+    ("os_cache_max", PACE),
+];
+
+const BEGIN: &[Entry] = &[
+    ("ignore_prepare", NO_TIMESTAMPS),
+    ("isolation", Supported),
+    ("name", LABEL),
+    ("no_timestamp", NO_TIMESTAMPS),
+    ("priority", PACE),
+    ("roundup_timestamps.prepared", NO_TIMESTAMPS),
+    ("roundup_timestamps.read", NO_TIMESTAMPS),
+    ("sync", NO_LOG),
+];
+
+const COMMIT: &[Entry] = &[("sync", NO_LOG)];
+
+const CHECKPOINT: &[Entry] = &[
+    ("drop", Supported),
+    ("flush_tier.force", OFF),
+    ("flush_tier.sync", OFF),
+    ("flush_tier.timeout", OFF),
+    ("force", Supported),
+    ("name", Supported),
+    ("use_timestamp", NO_TIMESTAMPS),
+];
+
+const DROP: &[Entry] = &[
+    ("checkpoint_wait", Supported),
+    ("force", Supported),
+    ("lock_wait", Supported),
+    ("remove_files", Supported),
+    ("remove_shared", OFF),
+];
+
+const OPEN_CURSOR: &[Entry] = &[
+    ("append", Supported),
+    ("checkpoint_use_history", OFF),
+    ("checkpoint_wait", OFF),
+    ("incremental.consolidate", OFF),
+    ("incremental.granularity", OFF),
+    ("next_random_sample_size", OFF),
+    ("next_random_seed", OFF),
+    ("overwrite", Supported),
+    ("raw", Supported),
+    ("read_once", PACE),
+    ("readonly", Supported),
+    ("skip_sort_check", OFF),
+];
+
+const CURSOR_RECONFIGURE: &[Entry] = &[("append", Supported), ("overwrite", Supported)];
+
+const BOUND: &[Entry] = &[("action", Supported), ("bound", Supported), ("inclusive", Supported)];
+
+const VERIFY: &[Entry] = &[
+    ("do_not_clear_txn_id", NoEffect("verification changes no transaction ids here")),
+    ("read_corrupt", Supported),
+    ("strict", Supported),
+];
+
+/// Every table, for the tests.
+#[cfg(test)]
+pub(in crate::config) const METHODS: &[&[&str]] = &[
+    &["wiredtiger_open_all", "WT_CONNECTION.reconfigure"],
+    &["WT_CONNECTION.load_extension"],
+    &["WT_CONNECTION.close"],
+    &["WT_CONNECTION.open_session", "WT_SESSION.reconfigure"],
+    &["WT_SESSION.create", "file.config", "file.meta", "table.meta"],
+    &["colgroup.meta"],
+    &["WT_SESSION.alter"],
+    &["WT_SESSION.begin_transaction"],
+    &["WT_SESSION.commit_transaction"],
+    &["WT_SESSION.checkpoint"],
+    &["WT_SESSION.drop"],
+    &["WT_SESSION.open_cursor"],
+    &["WT_CURSOR.reconfigure"],
+    &["WT_CURSOR.bound"],
+    &["WT_SESSION.verify"],
+];

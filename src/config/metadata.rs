@@ -1,0 +1,54 @@
+//! The configuration strings that the metadata table holds for a new object.
+//!
+//! Each kind has its own table of keys ([`super::schema`]: `file.meta` and so on); an entry lists all of them, in
+//! order, with the defaults written out. New entries have the form that WiredTiger 11.3 and 12.0 both read: without
+//! `live_restore`.
+//!
+//! Source: configuration specification, section 9.
+
+use super::schema::{COLGROUP_META, FILE_META, TABLE_META};
+use super::{collapse, merge};
+use crate::Result;
+
+/// What is not written into new entries: `live_restore` since 11.3 doesn't know it, and the flag of shared tiered
+/// storage as WiredTiger does.
+const FILE_STRIP: &str = "live_restore=(bitmap=,nbits=),tiered_storage=(shared=)";
+
+/// What each checkpoint of a file replaces.
+const CHECKPOINT_STRIP: &str = "checkpoint=,checkpoint_backup_info=,checkpoint_lsn=,live_restore=";
+
+/// The value of a new `file:` entry.
+///
+/// # Errors
+/// `EINVAL` if the configuration doesn't parse.
+pub fn file(create: &str, id: u32) -> Result<String> {
+    let computed = format!("id={id},version=(major=2,minor=1),checkpoint_lsn=");
+    let collapsed = collapse(&[FILE_META.base, create, &computed])?;
+    merge(&[&collapsed], Some(FILE_STRIP))
+}
+
+/// The value of a new `table:` entry.
+///
+/// # Errors
+/// `EINVAL` if the configuration doesn't parse.
+pub fn table(create: &str) -> Result<String> {
+    collapse(&[TABLE_META.base, create])
+}
+
+/// The value of a new `colgroup:` entry of a table without column groups of its own. `source` is the URI of its file.
+///
+/// # Errors
+/// `EINVAL` if the configuration doesn't parse.
+pub fn colgroup(create: &str, source: &str) -> Result<String> {
+    collapse(&[COLGROUP_META.base, create, &format!("source=\"{source}\"")])
+}
+
+/// The part of a `file:` entry that checkpoints don't change; they append `checkpoint=`, `checkpoint_backup_info=` and
+/// `checkpoint_lsn=` to it.
+///
+/// # Errors
+/// `EINVAL` if the entry doesn't parse.
+pub fn file_without_checkpoint(entry: &str) -> Result<String> {
+    let collapsed = collapse(&[entry, "checkpoint=(),checkpoint_backup_info=(),live_restore="])?;
+    merge(&[&collapsed], Some(CHECKPOINT_STRIP))
+}

@@ -1,0 +1,283 @@
+//! The extensions that one connection has loaded, from load to terminate.
+
+use super::guard::{GuardedFileSystem, GuardedKeyProvider, call};
+use super::{ExtensionRequest, parse_extensions, resolve};
+use hardwired_plugin::config::Item;
+use hardwired_plugin::extension::{Constructor, Extension, ExtensionContext, ExtensionKind, MessageLevel, Messages};
+use hardwired_plugin::file_system::FileSystem;
+use hardwired_plugin::key_provider::KeyProvider;
+use hardwired_plugin::registry::Registry;
+use hardwired_plugin::{Error, ErrorCode, Result};
+use std::fmt;
+use std::sync::Arc;
+
+/// What a connection has loaded.
+///
+/// The order of calls over a connection's life:
+/// 1. [`load_early`](Self::load_early) with the application's list, before any file of the home is touched; then
+///    [`file_system`](Self::file_system) says whether the default one is to be used;
+/// 2. [`load_late`](Self::load_late) with the list of the final configuration, before the metadata is opened;
+/// 3. at close, after the data handles are gone, [`terminate_services`](Self::terminate_services);
+/// 4. after the last file is closed, [`terminate`](Self::terminate).
+///
+/// Dropping the object does 3 and 4 where they haven't been done: so a failed open needs only to return.
+pub struct LoadedExtensions {
+    registry: Registry,
+    messages: Arc<dyn Messages>,
+    /// In load order. Instances leave as they are terminated.
+    loaded: Vec<Loaded>,
+    file_system: Option<Arc<dyn FileSystem>>,
+    key_provider: Option<(&'static Extension, Arc<dyn KeyProvider>)>,
+}
+
+struct Loaded {
+    extension: &'static Extension,
+    instance: Option<Instance>,
+    terminator: Option<fn() -> Result<()>>,
+}
+
+enum Instance {
+    KeyProvider(Arc<dyn KeyProvider>),
+    FileSystem(Arc<dyn FileSystem>),
+}
+
+impl Instance {
+    fn terminate(&self) -> Result<()> {
+        match self {
+            Self::KeyProvider(provider) => provider.terminate(),
+            Self::FileSystem(file_system) => file_system.terminate(),
+        }
+    }
+}
+
+/// The order in which kinds are terminated while the connection still stands. File systems come after everything.
+const SERVICE_ORDER: [ExtensionKind; 6] = [
+    ExtensionKind::Collator,
+    ExtensionKind::Compressor,
+    ExtensionKind::DataSource,
+    ExtensionKind::Encryptor,
+    ExtensionKind::StorageSource,
+    ExtensionKind::KeyProvider,
+];
+
+impl LoadedExtensions {
+    /// Nothing loaded yet.
+    pub fn new(registry: Registry, messages: Arc<dyn Messages>) -> Self {
+        Self { registry, messages, loaded: Vec::new(), file_system: None, key_provider: None }
+    }
+
+    /// What can be loaded.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The file system that an early extension has brought.
+    pub fn file_system(&self) -> Option<&Arc<dyn FileSystem>> {
+        self.file_system.as_ref()
+    }
+
+    /// The key provider that an early extension has brought, with its descriptor.
+    pub fn key_provider(&self) -> Option<(&'static Extension, &Arc<dyn KeyProvider>)> {
+        self.key_provider.as_ref().map(|(extension, provider)| (*extension, provider))
+    }
+
+    /// Loads the entries with `early_load=true`, in the list's order.
+    ///
+    /// The whole list is resolved first, so that a bad entry fails before anything has run. `extensions` is the key's
+    /// value in the stack of defaults, application and environment: no file of the home has been read.
+    ///
+    /// # Errors
+    /// Those of [`parse_extensions`] and [`resolve`]; `EINVAL` for a key provider and `EPERM` for a file system without
+    /// `early_load=true`, or for a second one; an extension's own error, unchanged.
+    pub fn load_early(&mut self, extensions: Option<Item<'_>>) -> Result<()> {
+        let requests = parse_extensions(extensions, &*self.messages)?;
+        let resolved = requests.iter().map(|request| self.resolve(request)).collect::<Result<Vec<_>>>()?;
+        for (request, extension) in requests.iter().zip(resolved) {
+            if request.early_load {
+                self.load(request, extension)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the entries without `early_load=true`, in the list's order. `extensions` is the key's value in the final
+    /// stack.
+    ///
+    /// An entry with `early_load=true` that only a file of the home holds was not loaded, and isn't now: that is
+    /// reported as a notice.
+    ///
+    /// # Errors
+    /// As [`load_early`](Self::load_early).
+    pub fn load_late(&mut self, extensions: Option<Item<'_>>) -> Result<()> {
+        for request in parse_extensions(extensions, &*self.messages)? {
+            if !request.early_load {
+                let extension = self.resolve(&request)?;
+                self.load(&request, extension)?;
+            } else if !self.is_loaded(&request) {
+                let text = format!(
+                    "extension '{}' is not loaded: early_load=true takes effect only in the application's own configuration",
+                    request.path
+                );
+                self.messages.message(MessageLevel::Notice, &text);
+            }
+        }
+        Ok(())
+    }
+
+    /// `WT_CONNECTION::load_extension`: loads one more on an open connection.
+    ///
+    /// With `early_load=true` nothing happens but a notice, because that phase is over.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unknown key in `config`; else as [`load_early`](Self::load_early).
+    pub fn load_extension(&mut self, path: &str, config: &str) -> Result<()> {
+        let mut request = ExtensionRequest::new(path);
+        if let Some(key) = request.configure(config)?.first() {
+            return Err(Error::invalid(format!("unknown configuration key '{key}'")));
+        }
+        if request.early_load {
+            let text = format!("extension '{path}' is not loaded: early_load=true has no effect on an open connection");
+            self.messages.message(MessageLevel::Notice, &text);
+            return Ok(());
+        }
+        let extension = self.resolve(&request)?;
+        self.load(&request, extension)
+    }
+
+    /// Terminates everything but file systems: by kind, and in load order within a kind. To be called while sessions can
+    /// still be made.
+    ///
+    /// # Errors
+    /// The first one; every one is reported, and none stops the sequence.
+    pub fn terminate_services(&mut self) -> Result<()> {
+        let mut outcome = Ok(());
+        for kind in SERVICE_ORDER {
+            outcome = outcome.and(self.terminate_kind(kind));
+        }
+        self.key_provider = None;
+        outcome
+    }
+
+    /// Terminates what is left: services, then file systems, then each extension's terminator in load order. To be
+    /// called after the last file is closed.
+    ///
+    /// # Errors
+    /// The first one; every one is reported, and none stops the sequence.
+    pub fn terminate(mut self) -> Result<()> {
+        self.terminate_all()
+    }
+
+    fn terminate_all(&mut self) -> Result<()> {
+        let services = self.terminate_services();
+        let mut outcome = services.and(self.terminate_kind(ExtensionKind::FileSystem));
+        self.file_system = None;
+        for loaded in std::mem::take(&mut self.loaded) {
+            if let Some(terminator) = loaded.terminator {
+                outcome = outcome.and(self.reported(call(loaded.extension, "terminator", terminator)));
+            }
+        }
+        outcome
+    }
+
+    fn terminate_kind(&mut self, kind: ExtensionKind) -> Result<()> {
+        let of_kind = self.loaded.iter_mut().filter(|loaded| loaded.extension.kind() == kind);
+        let instances: Vec<_> = of_kind.filter_map(|loaded| loaded.instance.take()).collect();
+        let mut outcome = Ok(());
+        for instance in instances {
+            outcome = outcome.and(self.reported(instance.terminate()));
+        }
+        outcome
+    }
+
+    fn reported(&self, result: Result<()>) -> Result<()> {
+        if let Err(error) = &result {
+            self.messages.message(MessageLevel::Error, &format!("terminating extensions: {error}"));
+        }
+        result
+    }
+
+    fn is_loaded(&self, request: &ExtensionRequest) -> bool {
+        resolve(&self.registry, request)
+            .is_ok_and(|extension| self.loaded.iter().any(|loaded| loaded.extension.is_same(extension)))
+    }
+
+    /// Finds the extension, and refuses one that would come too late.
+    fn resolve(&self, request: &ExtensionRequest) -> Result<&'static Extension> {
+        let extension = resolve(&self.registry, request)?;
+        if request.early_load || !extension.requires_early_load() {
+            return Ok(extension);
+        }
+        Err(match extension.kind() {
+            ExtensionKind::FileSystem => Error::new(
+                ErrorCode::EPERM,
+                format!(
+                    "extension '{}': filesystem already configured; custom filesystems should enable \"early_load\" \
+                     configuration",
+                    request.path
+                ),
+            ),
+            kind => Error::invalid(format!(
+                "extension '{}': a {kind} works only with early_load=true, because its first callback belongs to start-up",
+                request.path
+            )),
+        })
+    }
+
+    fn load(&mut self, request: &ExtensionRequest, extension: &'static Extension) -> Result<()> {
+        let context = ExtensionContext::new(&request.config, Arc::clone(&self.messages));
+        let instance = match extension.constructor() {
+            Constructor::KeyProvider(construct) => {
+                if let Some((present, _)) = self.key_provider {
+                    return Err(second(request, extension, present));
+                }
+                let inner = call(extension, "constructor", || construct(&context))?;
+                let messages = Arc::clone(&self.messages);
+                let provider: Arc<dyn KeyProvider> = Arc::new(GuardedKeyProvider { extension, messages, inner });
+                self.key_provider = Some((extension, Arc::clone(&provider)));
+                Instance::KeyProvider(provider)
+            }
+            Constructor::FileSystem(construct) => {
+                let present = self.loaded.iter().find(|loaded| loaded.extension.kind() == ExtensionKind::FileSystem);
+                if let Some(present) = present {
+                    return Err(second(request, extension, present.extension));
+                }
+                let inner = call(extension, "constructor", || construct(&context))?;
+                let file_system: Arc<dyn FileSystem> = Arc::new(GuardedFileSystem { extension, inner });
+                self.file_system = Some(Arc::clone(&file_system));
+                Instance::FileSystem(file_system)
+            }
+            _ => {
+                return Err(Error::unsupported(format!(
+                    "extension '{}': this release can't use a {}",
+                    request.path,
+                    extension.kind()
+                )));
+            }
+        };
+        let terminator = extension.terminator(&request.terminate);
+        self.loaded.push(Loaded { extension, instance: Some(instance), terminator });
+        Ok(())
+    }
+}
+
+fn second(request: &ExtensionRequest, extension: &Extension, present: &Extension) -> Error {
+    let text = format!(
+        "extension '{}': a connection has one {}, and {present} is loaded already",
+        request.path,
+        extension.kind()
+    );
+    Error::new(ErrorCode::EPERM, text)
+}
+
+impl Drop for LoadedExtensions {
+    fn drop(&mut self) {
+        // Errors have been reported; there is no one left to return them to.
+        let _ = self.terminate_all();
+    }
+}
+
+impl fmt::Debug for LoadedExtensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.loaded.iter().map(|loaded| loaded.extension)).finish()
+    }
+}

@@ -1,0 +1,347 @@
+//! One session's transaction.
+
+use super::{Snapshot, TXN_ABORTED, TXN_NONE, TxnGlobal, TxnId};
+use crate::sync::reclaim::{Participant, Reclaimer};
+use hardwired_plugin::Result;
+use std::sync::Arc;
+
+/// What a transaction sees of others (transactions specification, section 2.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// The newest version, whatever its state.
+    ReadUncommitted,
+    /// What was committed when the current operation began.
+    ReadCommitted,
+    /// What was committed when the transaction began.
+    #[default]
+    Snapshot,
+}
+
+/// Takes back a transaction's changes of one tree.
+pub(crate) trait Undo: Send + Sync {
+    /// Marks the versions of `key` that `id` made as aborted.
+    fn abort(&self, participant: &Participant, id: TxnId, key: &[u8]) -> Result<()>;
+    /// Marks the placeholders of `key` that `id` reserved as aborted.
+    fn abort_reserved(&self, participant: &Participant, id: TxnId, key: &[u8]) -> Result<()>;
+}
+
+/// A session's transaction state: at most one running transaction, and the snapshot of reads outside of one.
+pub struct Txn {
+    global: Arc<TxnGlobal>,
+    participant: Arc<Participant>,
+    slot: usize,
+    state: State,
+    isolation: Isolation,
+    id: TxnId,
+    snapshot: Snapshot,
+    /// Change count of the table when `snapshot` was taken; 0: never.
+    seen: u64,
+    has_snapshot: bool,
+    failed: bool,
+    trees: Vec<Arc<dyn Undo>>,
+    operations: Vec<Operation>,
+    keys: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    Implicit,
+    Explicit,
+}
+
+/// One change: which tree (index into `trees`) and where in `keys` its key begins; it ends where the next begins.
+struct Operation {
+    tree: u32,
+    reserve: bool,
+    key_start: usize,
+    key_end: usize,
+}
+
+impl Txn {
+    /// Takes a place in the connection's table. `WT_ERROR` when it is full.
+    pub fn new(global: &Arc<TxnGlobal>) -> Result<Self> {
+        let slot = global.take_slot()?;
+        Ok(Self {
+            participant: global.reclaimer().join(),
+            global: Arc::clone(global),
+            slot,
+            state: State::Idle,
+            isolation: Isolation::Snapshot,
+            id: TXN_NONE,
+            snapshot: Snapshot::default(),
+            seen: 0,
+            has_snapshot: false,
+            failed: false,
+            trees: Vec::new(),
+            operations: Vec::new(),
+            keys: Vec::new(),
+        })
+    }
+
+    pub(crate) fn reclaimer(&self) -> &Reclaimer {
+        self.global.reclaimer()
+    }
+
+    pub(crate) fn participant(&self) -> &Participant {
+        &self.participant
+    }
+
+    /// The connection's transaction table.
+    pub fn global(&self) -> &Arc<TxnGlobal> {
+        &self.global
+    }
+
+    /// Starts an explicit transaction; under snapshot isolation the snapshot is taken now. None may be running.
+    pub fn begin(&mut self, isolation: Isolation) {
+        debug_assert_eq!(self.state, State::Idle);
+        self.state = State::Explicit;
+        self.isolation = isolation;
+        self.failed = false;
+        self.has_snapshot = false;
+        if isolation == Isolation::Snapshot {
+            self.take_snapshot();
+        }
+    }
+
+    /// Starts the transaction of one autocommit write. None may be running.
+    pub fn begin_implicit(&mut self) {
+        debug_assert_eq!(self.state, State::Idle);
+        self.state = State::Implicit;
+        self.isolation = Isolation::Snapshot;
+        self.failed = false;
+        self.take_snapshot();
+    }
+
+    /// Whether a transaction (explicit or of an autocommit write) is running.
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        self.state != State::Idle
+    }
+
+    /// Whether an explicit transaction is running.
+    pub fn is_explicit(&self) -> bool {
+        self.state == State::Explicit
+    }
+
+    /// Whether the running transaction has changed anything.
+    pub fn has_modifications(&self) -> bool {
+        !self.operations.is_empty()
+    }
+
+    /// The isolation of the running transaction, or of the last read outside of one.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// The transaction's id, 0 before its first write.
+    pub fn id(&self) -> TxnId {
+        self.id
+    }
+
+    /// Marks the running transaction as failed: a commit with changes must be refused.
+    pub fn set_failed(&mut self) {
+        self.failed = true;
+    }
+
+    /// See [`Txn::set_failed`].
+    pub fn is_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Makes the snapshot that a read needs. Outside a transaction `isolation_outside` decides and the snapshot lasts until
+    /// [`Txn::release_snapshot`]; outside a transaction a new one is taken if `fresh`, that is, if no cursor of the session
+    /// rests on a record.
+    #[inline]
+    pub fn prepare_read(&mut self, isolation_outside: Isolation) {
+        if self.state == State::Idle {
+            self.isolation = isolation_outside;
+        }
+        if !self.has_snapshot {
+            self.take_snapshot();
+        }
+    }
+
+    #[inline]
+    fn take_snapshot(&mut self) {
+        if self.isolation == Isolation::ReadUncommitted {
+            self.global.pin_oldest(self.slot);
+        } else {
+            self.global.refresh(self.slot, &mut self.snapshot, &mut self.seen);
+        }
+        self.has_snapshot = true;
+    }
+
+    /// Lets go of the snapshot outside a transaction (or, at read-committed and below, inside): the next read sees what was
+    /// committed meanwhile. Under snapshot isolation inside a transaction nothing happens.
+    #[inline]
+    pub fn release_snapshot(&mut self) {
+        if self.has_snapshot && (self.state == State::Idle || self.isolation != Isolation::Snapshot) {
+            self.global.unpin(self.slot);
+            self.has_snapshot = false;
+        }
+    }
+
+    /// Takes a new snapshot in a running snapshot transaction that has changed nothing (`reset_snapshot`).
+    pub fn renew_snapshot(&mut self) {
+        self.take_snapshot();
+    }
+
+    /// The snapshot in force.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Whether a version made by `id` is visible (transactions specification, section 9.1, without timestamps).
+    #[inline]
+    pub(crate) fn sees(&self, id: TxnId) -> bool {
+        if id == TXN_NONE {
+            return true;
+        }
+        if id == TXN_ABORTED {
+            return false;
+        }
+        id == self.id || self.isolation == Isolation::ReadUncommitted || self.snapshot.contains(id)
+    }
+
+    /// The transaction's id, allocated at the first write.
+    #[inline]
+    pub(crate) fn ensure_id(&mut self) -> TxnId {
+        if self.id == TXN_NONE {
+            self.id = self.global.allocate_id(self.slot);
+        }
+        self.id
+    }
+
+    /// Remembers a change for rollback.
+    pub(crate) fn record(&mut self, tree: &Arc<dyn Undo>, key: &[u8], reserve: bool) {
+        let same = |other: &Arc<dyn Undo>| std::ptr::addr_eq(Arc::as_ptr(other), Arc::as_ptr(tree));
+        let index = match self.trees.iter().rposition(same) {
+            Some(index) => index,
+            None => {
+                self.trees.push(Arc::clone(tree));
+                self.trees.len() - 1
+            }
+        };
+        let key_start = self.keys.len();
+        self.keys.extend_from_slice(key);
+        self.operations.push(Operation { tree: index as u32, reserve, key_start, key_end: self.keys.len() });
+    }
+
+    /// Commits: from here on every snapshot taken sees the changes.
+    pub fn commit(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        if self.state == State::Explicit {
+            for operation in self.operations.iter().filter(|operation| operation.reserve) {
+                let key = &self.keys[operation.key_start..operation.key_end];
+                let tree = &self.trees[operation.tree as usize];
+                result = result.and(tree.abort_reserved(&self.participant, self.id, key));
+            }
+        }
+        self.end();
+        result
+    }
+
+    /// Takes every change back. The transaction ends even if an error is returned (a page could not be read).
+    pub fn rollback(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        for operation in self.operations.iter().rev() {
+            let key = &self.keys[operation.key_start..operation.key_end];
+            let tree = &self.trees[operation.tree as usize];
+            result = result.and(tree.abort(&self.participant, self.id, key));
+        }
+        self.end();
+        result
+    }
+
+    #[inline]
+    fn end(&mut self) {
+        if self.id != TXN_NONE {
+            self.global.resolve_id(self.slot);
+            self.id = TXN_NONE;
+            self.operations.clear();
+            self.trees.clear();
+            self.keys.clear();
+            if self.keys.capacity() > 1 << 20 {
+                self.keys = Vec::new();
+                self.operations = Vec::new();
+            }
+        }
+        self.global.unpin(self.slot);
+        self.has_snapshot = false;
+        self.failed = false;
+        self.state = State::Idle;
+    }
+}
+
+impl Drop for Txn {
+    fn drop(&mut self) {
+        if self.is_running() {
+            // A rollback that can't read a page leaves versions of an id that nobody will ever commit: see `Tree::abort`.
+            let _ = self.rollback();
+        }
+        self.global.give_back_slot(self.slot);
+        self.global.reclaimer().leave(&self.participant);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(global: &Arc<TxnGlobal>) -> Txn {
+        Txn::new(global).unwrap()
+    }
+
+    #[test]
+    fn a_snapshot_excludes_what_commits_later() {
+        let global = TxnGlobal::new(10);
+        let (mut writer, mut reader) = (session(&global), session(&global));
+        writer.begin(Isolation::Snapshot);
+        let id = writer.ensure_id();
+        reader.begin(Isolation::Snapshot);
+        assert!(!reader.sees(id));
+        writer.commit().unwrap();
+        assert!(!reader.sees(id), "repeatable");
+        reader.commit().unwrap();
+        reader.begin(Isolation::Snapshot);
+        assert!(reader.sees(id));
+    }
+
+    #[test]
+    fn an_unchanged_table_lets_a_session_reuse_its_snapshot() {
+        let global = TxnGlobal::new(10);
+        let mut reader = session(&global);
+        reader.prepare_read(Isolation::Snapshot);
+        let seen = reader.seen;
+        reader.release_snapshot();
+        reader.prepare_read(Isolation::Snapshot);
+        assert_eq!(reader.seen, seen);
+        assert_eq!(global.update_oldest(), 1);
+    }
+
+    #[test]
+    fn the_oldest_id_waits_for_snapshots() {
+        let global = TxnGlobal::new(10);
+        let (mut writer, mut reader) = (session(&global), session(&global));
+        reader.begin(Isolation::Snapshot);
+        for _ in 0..5 {
+            writer.begin_implicit();
+            writer.ensure_id();
+            writer.commit().unwrap();
+        }
+        assert_eq!(global.update_oldest(), 1);
+        reader.commit().unwrap();
+        assert_eq!(global.update_oldest(), 6);
+    }
+
+    #[test]
+    fn the_table_has_an_end() {
+        let global = TxnGlobal::new(1);
+        let sessions: Vec<_> = (0..56).map(|_| session(&global)).collect();
+        let error = Txn::new(&global).err().unwrap();
+        assert_eq!(error.to_string(), "out of sessions, configured for 56 (including internal sessions)");
+        drop(sessions);
+        assert!(Txn::new(&global).is_ok());
+    }
+}

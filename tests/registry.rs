@@ -1,0 +1,20 @@
+//! The exact set of linked extensions, for whatever features this test was compiled with.
+//!
+//! Continuous integration runs it with no features, with each one, and with all. A name that is missing means that the
+//! linker dropped a crate; a name too much, that an extension came in without its feature.
+
+use hardwired::extensions::{BUILT_IN, linked};
+
+fn names<'a>(extensions: impl Iterator<Item = &'a hardwired::plugin::extension::Extension>) -> Vec<String> {
+    extensions.map(|extension| format!("{} {}", extension.kind(), extension.name())).collect()
+}
+
+#[test]
+fn exactly_the_extensions_of_the_enabled_features_are_linked() {
+    let expected: &[&str] = &[
+        #[cfg(feature = "kek-mock")]
+        "key provider kek-mock",
+    ];
+    assert_eq!(names(linked(&[]).unwrap().iter()), expected);
+    assert_eq!(names(BUILT_IN.iter().copied()), expected);
+}
