@@ -2,10 +2,9 @@
 
 use crate::block::{CheckpointAction, CheckpointEntry};
 use crate::metadata::{
-    Aggregate, Checkpoint, CheckpointRequest, DropRule, Protection, checkpoints_of, choose_deletions,
-    format_checkpoints, format_lsn, internal_name, is_skipped,
+    Checkpoint, CheckpointRequest, DropRule, Protection, checkpoints_of, choose_deletions, format_checkpoints,
+    format_lsn, internal_name, is_skipped,
 };
-use crate::page::time_aggregate::TimeAggregate;
 use crate::schema::{Database, FileHandle};
 use crate::txn::Snapshot;
 use crate::{Error, Result};
@@ -113,7 +112,7 @@ pub(super) fn write(
         order,
         time: request.time,
         size: written.size,
-        aggregate: aggregate_of(&tree.aggregate),
+        aggregate: tree.aggregate,
         write_gen: tree.write_gen,
         run_write_gen: handle.run_write_gen,
     });
@@ -124,16 +123,4 @@ pub(super) fn write(
         format_lsn(None)
     );
     Ok(Written { handle: Arc::clone(handle), value })
-}
-
-fn aggregate_of(tree: &TimeAggregate) -> Aggregate {
-    Aggregate {
-        newest_start_durable_ts: tree.newest_start_durable_ts,
-        oldest_start_ts: tree.oldest_start_ts,
-        newest_txn: tree.newest_txn,
-        newest_stop_durable_ts: tree.newest_stop_durable_ts,
-        newest_stop_ts: tree.newest_stop_ts,
-        newest_stop_txn: tree.newest_stop_txn,
-        prepare: tree.prepare,
-    }
 }
