@@ -5,7 +5,7 @@
 //! 2. Only the holder of the page's latch allocates; readers reach allocations through pointers published with release.
 //! 3. Nothing in an arena needs a destructor.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use crate::os::page_memory;
 use std::ptr::{self, NonNull};
 
 pub(super) const ALIGNMENT: usize = 8;
@@ -63,26 +63,21 @@ impl Arena {
 
     #[cold]
     fn grow(&mut self, bytes: usize) {
-        let layout = Self::layout(bytes);
-        // SAFETY: the layout's size isn't zero: callers ask for at least one aligned unit, or get a minimum chunk.
-        let Some(chunk) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        self.chunks.push((chunk, layout.size()));
+        // Chunks of the page pool come in its sizes: what is left over serves later allocations.
+        let bytes = page_memory::PageBuffer::footprint(bytes.max(ALIGNMENT));
+        let chunk = page_memory::allocate(bytes);
+        self.chunks.push((chunk, bytes));
         self.next = chunk.as_ptr();
-        self.left = layout.size();
-        self.bytes += layout.size();
-    }
-
-    fn layout(bytes: usize) -> Layout {
-        let bytes = bytes.max(ALIGNMENT);
-        Layout::from_size_align(bytes, ALIGNMENT).unwrap_or_else(|_| handle_alloc_error(Layout::new::<u64>()))
+        self.left = bytes;
+        self.bytes += bytes;
     }
 }
 
 impl Drop for Arena {
     fn drop(&mut self) {
         for (chunk, bytes) in self.chunks.drain(..) {
-            // SAFETY: allocated in `grow` with the same layout.
-            unsafe { dealloc(chunk.as_ptr(), Self::layout(bytes)) };
+            // SAFETY: allocated in `grow` with that length; the page is gone, so nothing refers to it.
+            unsafe { page_memory::free(chunk, bytes) };
         }
     }
 }

@@ -15,6 +15,7 @@ use super::leaf::{Leaf, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, image_word, is_image_wo
 use super::tree::{MAX_DEPTH, Pin, Tree};
 use super::version::{Kind, Row, Version};
 use crate::block::Address;
+use crate::os::page_memory::PageBuffer;
 use crate::page::cell::{Cell, CellKind};
 use crate::page::cell_write::AddressKind;
 use crate::page::header::{PageFlags, PageHeader, PageType};
@@ -222,7 +223,7 @@ impl Tree {
             None => page.image,
         };
         let offset = page.address.offset;
-        let leaf = Leaf::new(image.into_boxed_slice(), arena, words.len(), low, high);
+        let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len(), low, high);
         {
             let mut inner = leaf.latch.lock();
             for word in &words {
@@ -357,7 +358,7 @@ impl LeafBuilder<'_> {
         }
         let page = self.page;
         let mut rebuilt = Vec::with_capacity(page.image.len().saturating_mul(2));
-        let old = Leaf::new(page.image.clone().into_boxed_slice(), Arena::default(), 0, &[], None);
+        let old = Leaf::new(PageBuffer::copy_of(&page.image), Arena::default(), 0, &[], None);
         for word in &mut self.words {
             if is_image_word(*word) {
                 let (key, value) = old.image_row(*word);

@@ -7,6 +7,7 @@ use super::tree::Tree;
 use crate::block::{Address, BlockManager};
 use crate::btree::arena::Arena;
 use crate::cache::{Cache, Evict};
+use crate::os::page_memory::PageBuffer;
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
 use parking_lot::{Mutex, RwLock};
@@ -66,7 +67,7 @@ impl Tree {
     }
 
     fn empty_root(&self) -> Internal {
-        let leaf = Leaf::new(Box::default(), Arena::default(), 16, &[], None);
+        let leaf = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), 16, &[], None);
         {
             let mut inner = leaf.latch.lock();
             inner.split_bytes = self.split_bytes();

@@ -8,6 +8,7 @@ use super::internal::{Target, leaf_link, link_of_leaf};
 use super::leaf::{Leaf, LeafInner, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, Slot, push_image_row};
 use super::tree::{Pin, Tree};
 use super::version::{Kind, Row, Version};
+use crate::os::page_memory::PageBuffer;
 use crate::sync::slots::common_prefix;
 use crate::txn::{TXN_ABORTED, TxnId};
 use hardwired_plugin::Result;
@@ -64,7 +65,7 @@ impl Tree {
         let last = leaf.key_of(leaf.slots.word(leaf.slots.len() - 1));
         // The shortest key that is greater than the last and not greater than the new one.
         let separator = &key[..key.len().min(common_prefix(last, key) + 1)];
-        let right = Leaf::new(Box::default(), Arena::default(), leaf.slots.len(), separator, leaf.high());
+        let right = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), leaf.slots.len(), separator, leaf.high());
         {
             let mut right_inner = right.latch.lock();
             right_inner.split_bytes = self.split_bytes();
@@ -146,7 +147,7 @@ impl Tree {
                 Kept::Row(row) => words.push(copy_row(old, &mut arena, &mut image, row, oldest)),
             }
         }
-        let leaf = Leaf::new(image.into(), arena, words.len() + words.len() / 8 + 4, low, high);
+        let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len() + words.len() / 8 + 4, low, high);
         {
             let mut inner = leaf.latch.lock();
             for word in words {
