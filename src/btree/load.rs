@@ -48,6 +48,7 @@ impl Tree {
                 format!("the tree is deeper than {MAX_DEPTH} levels"),
             ));
         }
+        self.make_room_for_page();
         let low = parent.low.unwrap_or_default();
         let page = self.read_page(on_disk.child.address)?;
         let new = match (page.header.page_type, on_disk.child.kind) {
@@ -284,7 +285,7 @@ impl LeafBuilder<'_> {
         let located = |error: Error| error.in_object(&self.tree.name, page.address.offset);
         let leaf = RowLeaf::open(&page.image).map_err(located)?;
         let mut rows = leaf.rows();
-        let mut row = page::row_leaf::Row::default();
+        let mut row = page::row_leaf::Row::EMPTY;
         while rows.read(&mut row).map_err(located)? {
             match (row.key, row.value, row.window) {
                 (RowKey::Plain(key), value, None) if self.deleted.is_none() && self.rebuilt.is_none() => {
