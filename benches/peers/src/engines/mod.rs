@@ -9,6 +9,8 @@ use crate::{
 
 #[cfg(feature = "fjall")]
 mod fjall;
+#[cfg(feature = "hardwired")]
+mod hardwired;
 #[cfg(feature = "core")]
 mod hardwired_core;
 #[cfg(feature = "lmdb")]
@@ -32,6 +34,8 @@ pub(crate) struct Entry {
 
 /// All engines of this build, in the order of the tables.
 pub(crate) const ENGINES: &[Entry] = &[
+    #[cfg(feature = "hardwired")]
+    entry::<hardwired::Hardwired>("hardwired"),
     #[cfg(feature = "core")]
     entry::<hardwired_core::HardwiredCore>("hardwired-core"),
     #[cfg(feature = "wiredtiger")]
@@ -143,6 +147,7 @@ mod tests {
     }
 
     engines_keep_rows! {
+        "hardwired" hardwired_keeps_rows hardwired::Hardwired;
         "core" hardwired_core_keeps_rows hardwired_core::HardwiredCore;
         "wiredtiger" wiredtiger_keeps_rows wiredtiger::WiredTiger;
         "lmdb" lmdb_keeps_rows lmdb::Lmdb;
