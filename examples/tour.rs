@@ -156,12 +156,12 @@ fn code_point(hex: &str) -> Result<u32> {
     Ok(u32::from_str_radix(hex, 16)?)
 }
 
-fn load<V: PackRow>(session: &Session, uri: &str, rows: &[(u32, V)]) -> Result<()> {
+fn load<V: PackRow + Clone>(session: &Session, uri: &str, rows: &[(u32, V)]) -> Result<()> {
     let start = Instant::now();
     for batch in rows.chunks(BATCH) {
         session.transaction(|session| {
             let mut cursor = session.open_cursor(uri, "")?;
-            batch.iter().try_for_each(|(code, value)| cursor.put(code, value))
+            batch.iter().try_for_each(|(code, value)| cursor.put(code, value.clone()))
         })?;
     }
     let seconds = start.elapsed().as_secs_f64();

@@ -1,6 +1,6 @@
 //! The command line `hardwired`: WiredTiger's `wt` in options, output formats and exit status.
 //!
-//! One table ([`COMMANDS`]) holds every command with its options and help. A command opens the database through the
+//! One table (`COMMANDS`) holds every command with its options and help. A command opens the database through the
 //! public API, does one thing and closes it. The exit status is 0 or 1. Output goes to the first of two streams,
 //! diagnostics (as `PROGRAM: TEXT: REASON`) and progress bars to the second.
 //!
@@ -166,12 +166,16 @@ impl Tool {
                 if words.is_empty() {
                     action(&self.streams).map_err(|stop| self.told(command, stop))
                 } else {
-                    Err(self.told(command, Stop::Usage(None)))
+                    self.told(command, Stop::Usage(None));
+                    Err(())
                 }
             }
             (Some(command), _) => self.on_database(&globals, command, words),
             (None, None) if globals.verify_metadata => self.verify_metadata(&globals),
-            (None, _) => Err(self.say_usage()),
+            (None, _) => {
+                self.say_usage();
+                Err(())
+            }
         }
     }
 
@@ -180,7 +184,8 @@ impl Tool {
             Ok(options) => options,
             Err(bad) => {
                 self.complain(&bad.to_string());
-                return Err(self.say_usage());
+                self.say_usage();
+                return Err(());
             }
         };
         let mut globals = Globals { home: ".".to_owned(), log: "log=(recover=error)", ..Globals::default() };
@@ -202,7 +207,7 @@ impl Tool {
                     return Ok(None);
                 }
                 '?' => {
-                    let _ = self.say_usage();
+                    self.say_usage();
                     return Ok(None);
                 }
                 letter => {
