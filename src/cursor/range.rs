@@ -40,9 +40,9 @@ impl<'session> Cursor<'session> {
     ///
     /// # Errors
     /// `EINVAL` for an end that doesn't fit the key format and for a range that ends before it starts.
-    pub fn range<'c, K, V>(
+    pub fn range<'c, 'end, K, V>(
         &'c mut self,
-        range: impl RangeBounds<<K as RangeKey>::Borrowed>,
+        range: impl RangeBounds<<K as RangeKey>::End<'end>>,
     ) -> Result<Range<'c, 'session, K, V>>
     where
         K: RangeKey + for<'a> UnpackRow<'a>,
@@ -57,7 +57,7 @@ impl<'session> Cursor<'session> {
         Ok(Range { cursor: self, direction: None, done: false, records: PhantomData })
     }
 
-    fn set_range_end<K: PackRow + ?Sized>(&mut self, side: BoundSide, end: Bound<&K>) -> Result<()> {
+    fn set_range_end<K: PackRow>(&mut self, side: BoundSide, end: Bound<&K>) -> Result<()> {
         let (key, inclusive) = match end {
             Bound::Unbounded => return Ok(()),
             Bound::Included(key) => (key, true),
@@ -71,20 +71,20 @@ impl<'session> Cursor<'session> {
 /// Keys that [`Cursor::range`] can give, and what the ends of a range are written as.
 pub trait RangeKey {
     /// The type of the range's ends.
-    type Borrowed: PackRow + ?Sized;
+    type End<'end>: PackRow;
 }
 
 macro_rules! range_keys {
-    ($($key:ty => $borrowed:ty),* $(,)?) => {$(
+    ($($key:ty => $end:ty),* $(,)?) => {$(
         impl RangeKey for $key {
-            type Borrowed = $borrowed;
+            type End<'end> = $end;
         }
     )*};
 }
 
 range_keys!(
-    String => str, Vec<u8> => [u8], u8 => u8, u16 => u16, u32 => u32, u64 => u64, i8 => i8, i16 => i16, i32 => i32,
-    i64 => i64,
+    String => &'end str, Vec<u8> => &'end [u8], u8 => u8, u16 => u16, u32 => u32, u64 => u64, i8 => i8, i16 => i16,
+    i32 => i32, i64 => i64,
 );
 
 impl<K, V> Range<'_, '_, K, V>
