@@ -6,7 +6,7 @@
 //! 3. Nothing in an arena needs a destructor.
 
 use crate::os::page_memory;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 pub(super) const ALIGNMENT: usize = 8;
 const FIRST_CHUNK_BYTES: usize = 1 << 10;
@@ -53,14 +53,6 @@ impl Arena {
         unsafe { NonNull::new_unchecked(start) }
     }
 
-    /// A copy of `bytes` with a stable address.
-    pub(super) fn copy(&mut self, bytes: &[u8]) -> NonNull<u8> {
-        let target = self.alloc(bytes.len());
-        // SAFETY: `target` is a fresh allocation of at least that many bytes.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
-        target
-    }
-
     #[cold]
     fn grow(&mut self, bytes: usize) {
         // Chunks of the page pool come in its sizes: what is left over serves later allocations.
@@ -86,10 +78,18 @@ impl Drop for Arena {
 mod tests {
     use super::*;
 
+    /// A copy of `bytes` with a stable address.
+    fn copy(arena: &mut Arena, bytes: &[u8]) -> NonNull<u8> {
+        let target = arena.alloc(bytes.len());
+        // SAFETY: `target` is a fresh allocation of at least that many bytes.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+        target
+    }
+
     #[test]
     fn addresses_are_stable_aligned_and_disjoint() {
         let mut arena = Arena::default();
-        let copies: Vec<_> = (0..500_usize).map(|n| (arena.copy(&vec![n as u8; n % 97]), n)).collect();
+        let copies: Vec<_> = (0..500_usize).map(|n| (copy(&mut arena, &vec![n as u8; n % 97]), n)).collect();
         for (address, n) in copies {
             assert_eq!(address.as_ptr() as usize % ALIGNMENT, 0);
             // SAFETY: the arena lives, and the copy had that length.
@@ -97,7 +97,7 @@ mod tests {
             assert!(bytes.iter().all(|byte| *byte == n as u8));
         }
         let before = arena.bytes();
-        arena.copy(&[7; 100_000]);
+        copy(&mut arena, &[7; 100_000]);
         assert!(arena.bytes() >= before + 100_000);
     }
 }

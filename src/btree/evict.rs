@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const VISITS: usize = 64;
 /// Leaves that were used in this many latest rounds are spared.
 const SPARED_GENERATIONS: u32 = 1;
+/// Writers free replaced pages when this much waits, whether an eviction thread runs or not.
+const RETIRED_BYTES: u64 = 2 << 20;
 /// How long a writer waits for memory before its transaction is rolled back.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,9 @@ impl Tree {
     /// Called before a write: helps eviction while memory is over its triggers.
     #[inline]
     pub(super) fn make_room(&self, txn: &Txn) -> Result<()> {
+        if self.txns.reclaimer().retired_bytes() > RETIRED_BYTES {
+            self.txns.reclaimer().collect();
+        }
         if self.cache.over_trigger() { self.help(Some(txn)) } else { Ok(()) }
     }
 
@@ -78,7 +83,7 @@ impl Tree {
         let age = self.cache.generation().wrapping_sub(leaf.last_used());
         let drop_it = want.space && (want.aggressive || age > SPARED_GENERATIONS);
         let dirty = leaf.is_dirty();
-        if !drop_it && !(dirty && want.clean) {
+        if !(drop_it || dirty && want.clean) {
             return Ok(0);
         }
         let bytes = inner.accounted as u64;

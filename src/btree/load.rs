@@ -283,8 +283,9 @@ impl LeafBuilder<'_> {
         let page = self.page;
         let located = |error: Error| error.in_object(&self.tree.name, page.address.offset);
         let leaf = RowLeaf::open(&page.image).map_err(located)?;
-        for row in leaf.rows() {
-            let row = row.map_err(located)?;
+        let mut rows = leaf.rows();
+        let mut row = page::row_leaf::Row::default();
+        while rows.read(&mut row).map_err(located)? {
             match (row.key, row.value, row.window) {
                 (RowKey::Plain(key), value, None) if self.deleted.is_none() && self.rebuilt.is_none() => {
                     self.push_in_place(key, value)?;

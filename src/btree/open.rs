@@ -40,7 +40,7 @@ impl Tree {
     /// # Errors
     /// [`hardwired_plugin::Error::Corrupt`] for a root page that can't be right.
     pub fn open(open: TreeOpen) -> Result<Arc<Self>> {
-        let tree = Arc::new_cyclic(|me| Self {
+        let tree = Arc::new(Self {
             ever_written: AtomicBool::new(open.root.is_some()),
             name: open.name,
             settings: open.settings,
@@ -53,7 +53,6 @@ impl Tree {
             write_gen: AtomicU64::new(open.write_gen),
             base_write_gen: open.base_write_gen,
             hand: Mutex::new(Vec::new()),
-            me: me.clone(),
         });
         let root = match open.root {
             None => tree.empty_root(),

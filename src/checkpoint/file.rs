@@ -2,8 +2,8 @@
 
 use crate::block::{CheckpointAction, CheckpointEntry};
 use crate::metadata::{
-    Checkpoint, CheckpointRequest, DropRule, Protection, checkpoints_of, choose_deletions,
-    format_checkpoints, format_lsn, internal_name, is_skipped,
+    Checkpoint, CheckpointRequest, DropRule, Protection, checkpoints_of, choose_deletions, format_checkpoints,
+    format_lsn, internal_name, is_skipped,
 };
 use crate::schema::{Database, FileHandle};
 use crate::txn::Snapshot;

@@ -23,7 +23,7 @@ const CLASSES: usize = 16;
 const CHUNK_BYTES: usize = 256 << 10;
 
 /// An immutable run of bytes.
-pub struct PageBuffer {
+pub(crate) struct PageBuffer {
     bytes: NonNull<u8>,
     len: usize,
 }
@@ -54,7 +54,7 @@ static POOL: Mutex<Option<Pool>> = Mutex::new(None);
 
 impl PageBuffer {
     /// A copy of `bytes`.
-    pub fn copy_of(bytes: &[u8]) -> Self {
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         if bytes.is_empty() {
             return Self { bytes: NonNull::dangling(), len: 0 };
         }
@@ -65,7 +65,7 @@ impl PageBuffer {
     }
 
     /// Bytes of memory a buffer of `len` bytes takes.
-    pub fn footprint(len: usize) -> usize {
+    pub(crate) fn footprint(len: usize) -> usize {
         class_of(len).map_or(len, |class| (class + 1) * UNIT_BYTES)
     }
 }

@@ -21,3 +21,5 @@ mod view;
 pub(crate) use catalog::{Catalog, Change};
 pub(crate) use database::{Database, DatabaseParts, HISTORY_URI, Learned};
 pub(crate) use handle::{FileHandle, InUse};
+pub(crate) use name::file_path;
+pub(crate) use settings::FileSettings;
