@@ -196,7 +196,7 @@ impl<'a> Cell<'a> {
         let first = *input.rest().first().ok_or_else(|| corrupt(offset, "a cell beyond the end of the page"))?;
         let kind = kind_of(first).ok_or_else(|| bad_descriptor(offset, first))?;
         Self::decode_kind(input, kind, first, delete_info)
-            .ok_or_else(|| corrupt(offset, format!("a {} cell that is cut off or malformed", kind.name())))
+            .ok_or_else(|| corrupt(offset, format!("{} cell that is cut off or malformed", kind.name())))
     }
 
     /// The content of a cell; `None` if it is cut off.
@@ -309,7 +309,7 @@ impl<'a> Cell<'a> {
 }
 
 fn not_a_value(kind: CellKind) -> String {
-    format!("a {} cell where value bytes are wanted", kind.name())
+    format!("{} cell where value bytes are wanted", kind.name())
 }
 
 /// A span within an image, whose size fits 32 bits.

@@ -93,12 +93,23 @@ impl fmt::Display for Mismatch {
         match *self {
             Self::TooShort => write!(f, "a block of fewer than {HEADER_SIZE} bytes"),
             Self::Stored { stored, expected } => {
-                write!(f, "block header checksum of {stored:#x} doesn't match expected checksum of {expected:#x}")
+                let (stored, expected) = (Hex(stored), Hex(expected));
+                write!(f, "block header checksum of {stored} doesn't match expected checksum of {expected}")
             }
             Self::Computed { computed, expected } => {
-                write!(f, "calculated block checksum of {computed:#x} doesn't match expected checksum of {expected:#x}")
+                let (computed, expected) = (Hex(computed), Hex(expected));
+                write!(f, "calculated block checksum of {computed} doesn't match expected checksum of {expected}")
             }
         }
+    }
+}
+
+/// A number as the real engine's messages show it: zero without prefix.
+struct Hex(u32);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { f.write_str("0") } else { write!(f, "{:#x}", self.0) }
     }
 }
 
@@ -140,6 +151,12 @@ mod tests {
             block[50] ^= 1;
             assert!(matches!(check(&block, checksum), Err(Mismatch::Computed { .. })));
         }
+    }
+
+    #[test]
+    fn mismatches_read_as_the_real_engines_do() {
+        let text = check(&[0; 512], 0x4954_20d1).unwrap_err().to_string();
+        assert_eq!(text, "block header checksum of 0 doesn't match expected checksum of 0x495420d1");
     }
 
     #[test]

@@ -29,10 +29,14 @@ pub mod address;
 pub mod cell;
 pub mod cell_write;
 pub mod checksum;
+pub mod column;
 #[cfg(test)]
 mod file_tests;
 pub mod header;
+pub mod history;
 mod input;
+pub mod modify;
+pub mod overflow;
 pub mod row_internal;
 pub mod row_leaf;
 pub mod row_leaf_write;
@@ -41,6 +45,9 @@ pub mod split;
 pub(crate) mod test_data;
 pub mod time_aggregate;
 pub mod time_window;
+pub mod transform;
+pub mod verify;
+pub mod verify_tree;
 pub mod vuint;
 
 use hardwired_plugin::Error;

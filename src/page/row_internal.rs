@@ -118,10 +118,10 @@ impl<'a> Children<'a> {
         let key = match key.kind {
             CellKind::Key | CellKind::KeyShort => ChildKey::Plain(span),
             CellKind::KeyOverflow => ChildKey::Overflow(span),
-            kind => return Err(corrupt(key.offset, format!("a {} cell where a key is wanted", kind.name()))),
+            kind => return Err(corrupt(key.offset, format!("{} cell where a key is wanted", kind.name()))),
         };
         if !address.kind.is_address() {
-            let reason = format!("a {} cell where an address is wanted", address.kind.name());
+            let reason = format!("{} cell where an address is wanted", address.kind.name());
             return Err(corrupt(address.offset, reason));
         }
         Ok(Some(Child { key, address }))

@@ -241,7 +241,7 @@ impl Rows<'_> {
             }
             CellKind::KeyPrefix => self.prefixed(cell.prefix, data),
             CellKind::KeyOverflow => Ok(RowKey::Overflow(data)),
-            kind => Err(corrupt(cell.offset, format!("a {} cell where a key is wanted", kind.name()))),
+            kind => Err(corrupt(cell.offset, format!("{} cell where a key is wanted", kind.name()))),
         }
     }
 
