@@ -14,6 +14,7 @@ pub mod page;
 mod reconcile;
 mod sync;
 pub mod txn;
+pub mod verify;
 
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};

@@ -22,7 +22,7 @@ use super::row_leaf::{RowKey, RowLeaf};
 use super::{HEADER_SIZE, Span, corrupt, widen};
 
 /// Reads an overflow item from its cookie.
-pub type ReadOverflow = dyn Fn(&[u8]) -> Result<Vec<u8>>;
+pub type ReadOverflow<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>> + 'a;
 
 /// What a check of a page has to know of its file.
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ pub struct PageContext<'a> {
     /// Bits of a value, in a fixed-length column store.
     pub bits: u8,
     /// Reads an overflow key from its cookie, so that its order can be checked. Without it overflow keys are skipped.
-    pub overflow_key: Option<&'a ReadOverflow>,
+    pub overflow_key: Option<&'a ReadOverflow<'a>>,
 }
 
 impl std::fmt::Debug for PageContext<'_> {
