@@ -20,7 +20,13 @@ fn wiredtiger() {
     assert!(include.join("wiredtiger.h").exists(), "no wiredtiger.h in {}", include.display());
 
     println!("cargo:rerun-if-changed=shim/wiredtiger_shim.c");
-    cc::Build::new().file("shim/wiredtiger_shim.c").include(&include).opt_level(3).warnings(true).compile("peers_wt");
+    cc::Build::new()
+        .file("shim/wiredtiger_shim.c")
+        .include(&include)
+        .opt_level(3)
+        .debug(false)
+        .warnings(true)
+        .compile("peers_wt");
     println!("cargo:rustc-link-search=native={}", library.display());
     if library.join("libwiredtiger.a").exists() {
         println!("cargo:rustc-link-lib=static=wiredtiger");

@@ -20,7 +20,7 @@ const MAX_BLOCK: u64 = 4_294_966_271;
 
 /// Which of the three lists of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ListKind {
+pub enum ListKind {
     /// Blocks allocated since the checkpoint before.
     Alloc,
     /// Free blocks.
@@ -31,7 +31,7 @@ pub(crate) enum ListKind {
 
 impl ListKind {
     /// The name messages use.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Alloc => "alloc",
             Self::Avail => "avail",
@@ -55,11 +55,11 @@ pub struct Trailer {
 
 /// The decoded contents of a list block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ListContents {
+pub struct ListContents {
     /// As stored: avail lists are not sorted.
-    pub(crate) extents: Vec<Extent>,
+    pub extents: Vec<Extent>,
     /// Trailer and the file size stored in it; `None` if the terminator announces none, or it can't be read.
-    pub(crate) trailer: Option<(Trailer, u64)>,
+    pub trailer: Option<(Trailer, u64)>,
 }
 
 /// A list block without its place in the file. Space for it is allocated after its size is known; only then can the file
@@ -146,7 +146,7 @@ fn too_large() -> Error {
 ///
 /// # Errors
 /// [`Error::Corrupt`] without object name.
-pub(crate) fn decode(block: &[u8], kind: ListKind, allocation_size: u32, file_size: u64) -> Result<ListContents> {
+pub fn decode(block: &[u8], kind: ListKind, allocation_size: u32, file_size: u64) -> Result<ListContents> {
     let unit = u64::from(allocation_size);
     let name = kind.name();
     let corrupted =

@@ -45,7 +45,7 @@ pub use crate::page::address::Address;
 pub use checkpoint::{CheckpointAction, CheckpointEntry, TrailerBuilder, TrailerRequest, WrittenCheckpoint};
 pub use cookie::CheckpointCookie;
 pub use descriptor::{MAX_ALLOCATION_SIZE, MIN_ALLOCATION_SIZE, check_allocation_size};
-pub use extent_list::Trailer;
+pub use extent_list::{ListContents, ListKind, Trailer, decode as decode_extent_list};
 pub use extents::{Extent, ExtentSet, Fit, Overlap};
 pub use manager::{BlockManager, BlockSettings, BlockStatistics, ChecksumMode, OpenMode};
 pub use verify::{Leaks, Verifier};

@@ -5,8 +5,8 @@
 //! 2. Only the holder of the page's latch allocates; readers reach allocations through pointers published with release.
 //! 3. Nothing in an arena needs a destructor.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::ptr::{self, NonNull};
+use crate::os::page_memory;
+use std::ptr::NonNull;
 
 pub(super) const ALIGNMENT: usize = 8;
 const FIRST_CHUNK_BYTES: usize = 1 << 10;
@@ -53,36 +53,23 @@ impl Arena {
         unsafe { NonNull::new_unchecked(start) }
     }
 
-    /// A copy of `bytes` with a stable address.
-    pub(super) fn copy(&mut self, bytes: &[u8]) -> NonNull<u8> {
-        let target = self.alloc(bytes.len());
-        // SAFETY: `target` is a fresh allocation of at least that many bytes.
-        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
-        target
-    }
-
     #[cold]
     fn grow(&mut self, bytes: usize) {
-        let layout = Self::layout(bytes);
-        // SAFETY: the layout's size isn't zero: callers ask for at least one aligned unit, or get a minimum chunk.
-        let Some(chunk) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        self.chunks.push((chunk, layout.size()));
+        // Chunks of the page pool come in its sizes: what is left over serves later allocations.
+        let bytes = page_memory::PageBuffer::footprint(bytes.max(ALIGNMENT));
+        let chunk = page_memory::allocate(bytes);
+        self.chunks.push((chunk, bytes));
         self.next = chunk.as_ptr();
-        self.left = layout.size();
-        self.bytes += layout.size();
-    }
-
-    fn layout(bytes: usize) -> Layout {
-        let bytes = bytes.max(ALIGNMENT);
-        Layout::from_size_align(bytes, ALIGNMENT).unwrap_or_else(|_| handle_alloc_error(Layout::new::<u64>()))
+        self.left = bytes;
+        self.bytes += bytes;
     }
 }
 
 impl Drop for Arena {
     fn drop(&mut self) {
         for (chunk, bytes) in self.chunks.drain(..) {
-            // SAFETY: allocated in `grow` with the same layout.
-            unsafe { dealloc(chunk.as_ptr(), Self::layout(bytes)) };
+            // SAFETY: allocated in `grow` with that length; the page is gone, so nothing refers to it.
+            unsafe { page_memory::free(chunk, bytes) };
         }
     }
 }
@@ -91,10 +78,18 @@ impl Drop for Arena {
 mod tests {
     use super::*;
 
+    /// A copy of `bytes` with a stable address.
+    fn copy(arena: &mut Arena, bytes: &[u8]) -> NonNull<u8> {
+        let target = arena.alloc(bytes.len());
+        // SAFETY: `target` is a fresh allocation of at least that many bytes.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+        target
+    }
+
     #[test]
     fn addresses_are_stable_aligned_and_disjoint() {
         let mut arena = Arena::default();
-        let copies: Vec<_> = (0..500_usize).map(|n| (arena.copy(&vec![n as u8; n % 97]), n)).collect();
+        let copies: Vec<_> = (0..500_usize).map(|n| (copy(&mut arena, &vec![n as u8; n % 97]), n)).collect();
         for (address, n) in copies {
             assert_eq!(address.as_ptr() as usize % ALIGNMENT, 0);
             // SAFETY: the arena lives, and the copy had that length.
@@ -102,7 +97,7 @@ mod tests {
             assert!(bytes.iter().all(|byte| *byte == n as u8));
         }
         let before = arena.bytes();
-        arena.copy(&[7; 100_000]);
+        copy(&mut arena, &[7; 100_000]);
         assert!(arena.bytes() >= before + 100_000);
     }
 }

@@ -13,6 +13,7 @@ use super::address::ChildAddress;
 use super::internal::{Child, Internal, Target};
 use super::tree::{MAX_DEPTH, Pin, Tree};
 use crate::block::Address;
+use crate::page::header::set_write_gen;
 use crate::page::time_aggregate::TimeAggregate;
 use crate::reconcile::View;
 use crate::sync::reclaim::Participant;
@@ -58,8 +59,9 @@ impl Tree {
             }
             let mut images = self.build_internal(&entries)?;
             if images.len() == 1
-                && let Some(image) = images.pop()
+                && let Some(mut image) = images.pop()
             {
+                set_write_gen(&mut image.image, self.next_write_gen())?;
                 break Some(image);
             }
             entries = self.write_internal(images)?;
@@ -119,10 +121,12 @@ impl Tree {
                     }
                     let disk = child.latch.lock().disk.clone();
                     let mut separator: Option<Box<[u8]>> = Some(key.as_slice().into());
-                    entries.extend(disk.into_iter().map(|entry| ChildAddress {
-                        separator: separator.take().unwrap_or(entry.separator),
-                        ..entry
-                    }));
+                    entries.extend(
+                        disk.into_iter().map(|entry| ChildAddress {
+                            separator: separator.take().unwrap_or(entry.separator),
+                            ..entry
+                        }),
+                    );
                 }
             }
             match next {

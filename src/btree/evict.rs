@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const VISITS: usize = 64;
 /// Leaves that were used in this many latest rounds are spared.
 const SPARED_GENERATIONS: u32 = 1;
+/// Writers free replaced pages when this much waits, whether an eviction thread runs or not.
+const RETIRED_BYTES: u64 = 2 << 20;
 /// How long a writer waits for memory before its transaction is rolled back.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
@@ -31,6 +33,9 @@ impl Tree {
     /// Called before a write: helps eviction while memory is over its triggers.
     #[inline]
     pub(super) fn make_room(&self, txn: &Txn) -> Result<()> {
+        if self.txns.reclaimer().retired_bytes() > RETIRED_BYTES {
+            self.txns.reclaimer().collect();
+        }
         if self.cache.over_trigger() { self.help(Some(txn)) } else { Ok(()) }
     }
 
@@ -59,7 +64,8 @@ impl Tree {
                     break;
                 }
                 std::thread::sleep(Duration::from_micros(200));
-            } else if self.cache.bytes() > self.cache.limits().size.saturating_mul(2) || started.elapsed() > STUCK_AFTER {
+            } else if self.cache.bytes() > self.cache.limits().size.saturating_mul(2) || started.elapsed() > STUCK_AFTER
+            {
                 return Err(Error::Rollback(RollbackReason::OldestForEviction));
             } else {
                 break;
@@ -77,7 +83,7 @@ impl Tree {
         let age = self.cache.generation().wrapping_sub(leaf.last_used());
         let drop_it = want.space && (want.aggressive || age > SPARED_GENERATIONS);
         let dirty = leaf.is_dirty();
-        if !drop_it && !(dirty && want.clean) {
+        if !(drop_it || dirty && want.clean) {
             return Ok(0);
         }
         let bytes = inner.accounted as u64;
@@ -101,10 +107,8 @@ impl Tree {
     /// Notes what a write of the leaf made, and frees the blocks of its former state. `staying`: the leaf, if it stays in
     /// memory as it is; overflow blocks that its older versions refer to are then kept for their readers.
     pub(super) fn settle(&self, inner: &mut LeafInner, written: &WrittenLeaf, staying: Option<&Leaf>) -> Result<()> {
-        let former = std::mem::replace(
-            &mut inner.disk,
-            written.blocks.iter().map(|block| block.child.clone()).collect(),
-        );
+        let former =
+            std::mem::replace(&mut inner.disk, written.blocks.iter().map(|block| block.child.clone()).collect());
         let overflow = std::mem::replace(&mut inner.overflow, written.overflow.clone());
         let (kept, gone): (Vec<_>, Vec<_>) = overflow
             .into_iter()
@@ -119,11 +123,8 @@ impl Tree {
     /// Replaces a clean leaf by its addresses. An empty one goes away, or stays if it is its parent's last child.
     fn drop_leaf(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut MutexGuard<'_, LeafInner>) -> Result<()> {
         let low = inner.low.clone();
-        let links: Vec<(Box<[u8]>, u64)> = inner
-            .disk
-            .iter()
-            .map(|child| (child.separator.clone(), on_disk_link(child.clone())))
-            .collect();
+        let links: Vec<(Box<[u8]>, u64)> =
+            inner.disk.iter().map(|child| (child.separator.clone(), on_disk_link(child.clone()))).collect();
         let new: Vec<(&[u8], u64)> = links.iter().map(|(separator, link)| (&separator[..], *link)).collect();
         if self.replace_child(pin, Target::Key(&low), link_of_leaf(leaf), &new)? {
             self.retire_leaf(leaf, inner, link_of_leaf(leaf));
@@ -143,8 +144,7 @@ impl Tree {
         if written.blocks.is_empty() {
             return Ok(());
         }
-        let mut separators: Vec<Box<[u8]>> =
-            written.blocks.iter().map(|block| block.child.separator.clone()).collect();
+        let mut separators: Vec<Box<[u8]>> = written.blocks.iter().map(|block| block.child.separator.clone()).collect();
         separators[0] = inner.low.clone();
         let mut pages = Vec::with_capacity(separators.len());
         for (index, block) in written.blocks.into_iter().enumerate() {
@@ -173,7 +173,8 @@ impl Tree {
         let Some(mut inner) = page.latch.try_lock() else { return Ok(0) };
         let children = page.children();
         let all_on_disk = children.iter().all(|(_, link)| matches!(self.child_of(pin, *link), Child::OnDisk(_)));
-        if page.is_dead() || page.is_dirty() || !all_on_disk || inner.disk.len() != 1 || !inner.free_on_write.is_empty() {
+        if page.is_dead() || page.is_dirty() || !all_on_disk || inner.disk.len() != 1 || !inner.free_on_write.is_empty()
+        {
             return Ok(0);
         }
         // A child being read would be linked into this page: its loading lock is free, and stays so while we hold it.

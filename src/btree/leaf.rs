@@ -21,6 +21,7 @@ use super::arena::Arena;
 use super::key::Key;
 use super::version::{Row, Version, Visible};
 use crate::block::Address;
+use crate::os::page_memory::PageBuffer;
 use crate::sync::slots::{Found, OldArray, Slots};
 use crate::txn::{Txn, TxnId};
 use parking_lot::Mutex;
@@ -29,7 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 /// See the module.
 pub(super) struct Leaf {
     pub(super) slots: Slots,
-    image: Box<[u8]>,
+    image: PageBuffer,
     dead: AtomicBool,
     dirty: AtomicBool,
     /// The cache's generation when the page was last used.
@@ -99,7 +100,7 @@ pub(super) fn image_word(offset: usize, key_len: usize, has_value: bool) -> u64 
 
 impl Leaf {
     /// A page of `image` whose rows are still to be pushed.
-    pub(super) fn new(image: Box<[u8]>, arena: Arena, capacity: usize, low: &[u8], high: Option<&[u8]>) -> Self {
+    pub(super) fn new(image: PageBuffer, arena: Arena, capacity: usize, low: &[u8], high: Option<&[u8]>) -> Self {
         let mut inner = LeafInner {
             arena,
             old_arrays: Vec::new(),
@@ -254,9 +255,10 @@ impl Leaf {
             // The prefix that the present keys and this one share; keys between the ends share it, too.
             let first = self.slots.word(0);
             let last = self.slots.word(self.slots.len().wrapping_sub(1));
-            let shared = [first, last].iter().filter(|word| **word != 0).fold(key.len(), |shared, word| {
-                shared.min(crate::sync::slots::common_prefix(key, self.key_of(*word)))
-            });
+            let shared = [first, last]
+                .iter()
+                .filter(|word| **word != 0)
+                .fold(key.len(), |shared, word| shared.min(crate::sync::slots::common_prefix(key, self.key_of(*word))));
             self.slots.set_prefix(&key[..shared], 0, |word| self.key_of(word));
         }
         let old = self.slots.insert(index, key, row.word(), None);
@@ -292,7 +294,7 @@ impl Leaf {
     /// Bytes of memory the page takes.
     pub(super) fn bytes(&self, inner: &LeafInner) -> usize {
         size_of::<Self>()
-            + self.image.len()
+            + PageBuffer::footprint(self.image.len())
             + Slots::bytes(self.slots.capacity(), false)
             + inner.arena.bytes()
             + inner.old_arrays.iter().map(OldArray::bytes).sum::<usize>()
@@ -357,7 +359,7 @@ mod tests {
             [0, 1, 63, 64, 127, 128, 8000, 8319, 8320, 8321, 70_000].iter().map(|len| vec![9; *len]).collect();
         let words: Vec<u64> =
             values.iter().map(|value| push_image_row(&mut image, &[7; 5][..value.len().min(5)], value)).collect();
-        let leaf = Leaf::new(image.into(), Arena::default(), words.len(), b"", None);
+        let leaf = Leaf::new(PageBuffer::copy_of(&image), Arena::default(), words.len(), b"", None);
         for (word, value) in words.iter().zip(&values) {
             let (key, found) = leaf.image_row(*word);
             assert_eq!((key.len(), found), (value.len().min(5), &value[..]));

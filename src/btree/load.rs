@@ -15,13 +15,14 @@ use super::leaf::{Leaf, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, image_word, is_image_wo
 use super::tree::{MAX_DEPTH, Pin, Tree};
 use super::version::{Kind, Row, Version};
 use crate::block::Address;
+use crate::os::page_memory::PageBuffer;
 use crate::page::cell::{Cell, CellKind};
-use crate::page::row_leaf::{RowKey, RowLeaf, RowValue};
-use crate::page::{self, Span};
 use crate::page::cell_write::AddressKind;
 use crate::page::header::{PageFlags, PageHeader, PageType};
+use crate::page::row_leaf::{RowKey, RowLeaf, RowValue};
 use crate::page::time_aggregate::PageDelete;
 use crate::page::time_window::TimeWindow;
+use crate::page::{self, Span};
 use hardwired_plugin::{Error, Result};
 
 /// A page's bytes, cut to its image.
@@ -88,9 +89,10 @@ impl Tree {
 
     /// The bytes of an overflow item.
     pub(super) fn read_overflow(&self, cookie: &[u8]) -> Result<Vec<u8>> {
-        let address = self.block.decode_address(cookie)?.ok_or_else(|| {
-            Error::corrupt(&self.name, 0, "an overflow item without an address")
-        })?;
+        let address = self
+            .block
+            .decode_address(cookie)?
+            .ok_or_else(|| Error::corrupt(&self.name, 0, "an overflow item without an address"))?;
         let mut page = self.read_page(address)?;
         if page.header.page_type != PageType::Overflow {
             let found = page.header.page_type.name();
@@ -106,10 +108,7 @@ impl Tree {
     }
 
     /// The addresses of overflow blocks.
-    pub(super) fn overflow_addresses<'a>(
-        &self,
-        cookies: impl Iterator<Item = &'a Box<[u8]>>,
-    ) -> Result<Vec<Address>> {
+    pub(super) fn overflow_addresses<'a>(&self, cookies: impl Iterator<Item = &'a Box<[u8]>>) -> Result<Vec<Address>> {
         cookies.filter_map(|cookie| self.block.decode_address(cookie).transpose()).collect()
     }
 
@@ -224,7 +223,7 @@ impl Tree {
             None => page.image,
         };
         let offset = page.address.offset;
-        let leaf = Leaf::new(image.into_boxed_slice(), arena, words.len(), low, high);
+        let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len(), low, high);
         {
             let mut inner = leaf.latch.lock();
             for word in &words {
@@ -284,8 +283,9 @@ impl LeafBuilder<'_> {
         let page = self.page;
         let located = |error: Error| error.in_object(&self.tree.name, page.address.offset);
         let leaf = RowLeaf::open(&page.image).map_err(located)?;
-        for row in leaf.rows() {
-            let row = row.map_err(located)?;
+        let mut rows = leaf.rows();
+        let mut row = page::row_leaf::Row::default();
+        while rows.read(&mut row).map_err(located)? {
             match (row.key, row.value, row.window) {
                 (RowKey::Plain(key), value, None) if self.deleted.is_none() && self.rebuilt.is_none() => {
                     self.push_in_place(key, value)?;
@@ -359,7 +359,7 @@ impl LeafBuilder<'_> {
         }
         let page = self.page;
         let mut rebuilt = Vec::with_capacity(page.image.len().saturating_mul(2));
-        let old = Leaf::new(page.image.clone().into_boxed_slice(), Arena::default(), 0, &[], None);
+        let old = Leaf::new(PageBuffer::copy_of(&page.image), Arena::default(), 0, &[], None);
         for word in &mut self.words {
             if is_image_word(*word) {
                 let (key, value) = old.image_row(*word);

@@ -7,6 +7,7 @@ use super::tree::Tree;
 use crate::block::{Address, BlockManager};
 use crate::btree::arena::Arena;
 use crate::cache::{Cache, Evict};
+use crate::os::page_memory::PageBuffer;
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
 use parking_lot::{Mutex, RwLock};
@@ -39,7 +40,7 @@ impl Tree {
     /// # Errors
     /// [`hardwired_plugin::Error::Corrupt`] for a root page that can't be right.
     pub fn open(open: TreeOpen) -> Result<Arc<Self>> {
-        let tree = Arc::new_cyclic(|me| Self {
+        let tree = Arc::new(Self {
             ever_written: AtomicBool::new(open.root.is_some()),
             name: open.name,
             settings: open.settings,
@@ -52,7 +53,6 @@ impl Tree {
             write_gen: AtomicU64::new(open.write_gen),
             base_write_gen: open.base_write_gen,
             hand: Mutex::new(Vec::new()),
-            me: me.clone(),
         });
         let root = match open.root {
             None => tree.empty_root(),
@@ -66,7 +66,7 @@ impl Tree {
     }
 
     fn empty_root(&self) -> Internal {
-        let leaf = Leaf::new(Box::default(), Arena::default(), 16, &[], None);
+        let leaf = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), 16, &[], None);
         {
             let mut inner = leaf.latch.lock();
             inner.split_bytes = self.split_bytes();

@@ -8,6 +8,7 @@ use super::internal::{Target, leaf_link, link_of_leaf};
 use super::leaf::{Leaf, LeafInner, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, Slot, push_image_row};
 use super::tree::{Pin, Tree};
 use super::version::{Kind, Row, Version};
+use crate::os::page_memory::PageBuffer;
 use crate::sync::slots::common_prefix;
 use crate::txn::{TXN_ABORTED, TxnId};
 use hardwired_plugin::Result;
@@ -64,7 +65,7 @@ impl Tree {
         let last = leaf.key_of(leaf.slots.word(leaf.slots.len() - 1));
         // The shortest key that is greater than the last and not greater than the new one.
         let separator = &key[..key.len().min(common_prefix(last, key) + 1)];
-        let right = Leaf::new(Box::default(), Arena::default(), leaf.slots.len(), separator, leaf.high());
+        let right = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), leaf.slots.len(), separator, leaf.high());
         {
             let mut right_inner = right.latch.lock();
             right_inner.split_bytes = self.split_bytes();
@@ -76,7 +77,12 @@ impl Tree {
             self.account(&right, &mut right_inner);
         }
         let right = leaf_link(right);
-        self.replace_child(pin, Target::Key(last), link_of_leaf(leaf), &[(&[], link_of_leaf(leaf)), (separator, right)])?;
+        self.replace_child(
+            pin,
+            Target::Key(last),
+            link_of_leaf(leaf),
+            &[(&[], link_of_leaf(leaf)), (separator, right)],
+        )?;
         leaf.set_high(inner, Some(separator));
         // The page is full and won't be split again by appends.
         inner.appends = 0;
@@ -90,13 +96,7 @@ impl Tree {
     }
 
     /// Builds one leaf for each plan and puts them in the place of `leaf`.
-    fn replace_leaf_by(
-        &self,
-        pin: &Pin<'_>,
-        leaf: &Leaf,
-        inner: &mut LeafInner,
-        parts: Vec<Plan<'_>>,
-    ) -> Result<()> {
+    fn replace_leaf_by(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut LeafInner, parts: Vec<Plan<'_>>) -> Result<()> {
         let separators: Vec<&[u8]> = (0..parts.len())
             .map(|index| match index.checked_sub(1).and_then(|before| parts[before].rows.last()) {
                 None => &inner.low[..],
@@ -147,7 +147,7 @@ impl Tree {
                 Kept::Row(row) => words.push(copy_row(old, &mut arena, &mut image, row, oldest)),
             }
         }
-        let leaf = Leaf::new(image.into(), arena, words.len() + words.len() / 8 + 4, low, high);
+        let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len() + words.len() / 8 + 4, low, high);
         {
             let mut inner = leaf.latch.lock();
             for word in words {

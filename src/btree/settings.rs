@@ -1,6 +1,5 @@
 //! What a tree takes from its object's configuration.
 
-
 /// The settings of a row store (cache specification, sections 7 to 9).
 #[derive(Debug, Clone)]
 pub struct TreeSettings {

@@ -23,8 +23,7 @@ pub(super) fn fixture(cache_bytes: u64, settings: TreeSettings) -> Fixture {
     let path = Path::new("t.wt");
     BlockManager::create(&*files, path, settings.allocation_size).unwrap();
     let block_settings = BlockSettings { allocation_size: settings.allocation_size, ..BlockSettings::default() };
-    let (block, root) =
-        BlockManager::open(&*files, path, "file:t.wt", block_settings, None, OpenMode::Live).unwrap();
+    let (block, root) = BlockManager::open(&*files, path, "file:t.wt", block_settings, None, OpenMode::Live).unwrap();
     let (txns, cache) = (TxnGlobal::new(10), Cache::new(CacheLimits::of_size(cache_bytes)));
     let tree = Tree::open(TreeOpen {
         name: "file:t.wt".to_owned(),
@@ -62,7 +61,10 @@ pub(super) fn key(number: u64) -> Vec<u8> {
     format!("key-{:05}{}", number % 3_000, "x".repeat((number % 7) as usize)).into_bytes()
 }
 
-pub(super) fn autocommit<T>(txn: &mut Txn, op: impl FnOnce(&mut Txn) -> hardwired_plugin::Result<T>) -> hardwired_plugin::Result<T> {
+pub(super) fn autocommit<T>(
+    txn: &mut Txn,
+    op: impl FnOnce(&mut Txn) -> hardwired_plugin::Result<T>,
+) -> hardwired_plugin::Result<T> {
     txn.begin_implicit();
     match op(txn) {
         Ok(result) => txn.commit().map(|()| result),
@@ -216,7 +218,11 @@ fn threads_lose_no_update() {
 }
 
 /// Writes the tree's checkpoint into its file, and opens that again with a fresh cache.
-fn checkpoint_and_reopen(fixture: &Fixture, entries: &mut Vec<crate::block::CheckpointEntry>, reopen: bool) -> Option<Fixture> {
+fn checkpoint_and_reopen(
+    fixture: &Fixture,
+    entries: &mut Vec<crate::block::CheckpointEntry>,
+    reopen: bool,
+) -> Option<Fixture> {
     use crate::block::{CheckpointAction, CheckpointEntry};
     let mut txn = Txn::new(&fixture.txns).unwrap();
     txn.begin(Isolation::Snapshot);

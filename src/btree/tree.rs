@@ -13,14 +13,14 @@
 use super::internal::{Child, Internal, InternalInner, Target, address, child, internal_link, link_of};
 use super::leaf::{Leaf, LeafInner};
 use super::settings::TreeSettings;
-use crate::cache::Cache;
 use crate::block::{Address, BlockManager};
+use crate::cache::Cache;
 use crate::sync::reclaim::{Participant, Reclaimer};
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
 use parking_lot::{Mutex, RwLock};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
 /// More children than this, and an internal page is split.
 const MAX_CHILDREN: usize = 256;
@@ -44,7 +44,6 @@ pub struct Tree {
     pub(super) base_write_gen: u64,
     /// Where eviction goes on.
     pub(super) hand: Mutex<Vec<u8>>,
-    pub(super) me: Weak<Tree>,
 }
 
 /// An operation in progress: what it loads from the tree stays allocated.
@@ -72,11 +71,8 @@ impl Drop for Pin<'_> {
 #[derive(Clone, Copy)]
 pub(super) struct Found<'p> {
     pub(super) leaf: &'p Leaf,
-    pub(super) link: u64,
     /// The tightest separator at or below the leaf's keys; `None`: it is the first leaf.
     pub(super) low: Option<&'p [u8]>,
-    /// The tightest separator above the leaf's keys; `None`: it is the last leaf.
-    pub(super) high: Option<&'p [u8]>,
 }
 
 impl Tree {
@@ -101,13 +97,12 @@ impl Tree {
     pub(super) fn find_leaf<'p>(&self, pin: &'p Pin<'_>, target: Target<'_>) -> Result<Found<'p>> {
         loop {
             let mut page = self.root_page(pin);
-            let (mut low, mut high) = (None, None);
+            let mut low = None;
             loop {
                 let step = page.descend(target);
                 low = step.low.or(low);
-                high = step.high.or(high);
                 match self.child_of(pin, step.link) {
-                    Child::Leaf(leaf) => return Ok(Found { leaf, link: step.link, low, high }),
+                    Child::Leaf(leaf) => return Ok(Found { leaf, low }),
                     Child::Internal(internal) => page = internal,
                     Child::OnDisk(on_disk) => {
                         self.load(pin, on_disk, step.link, target)?;
@@ -119,12 +114,7 @@ impl Tree {
     }
 
     /// The page that links to `link`, a child on the way to `target`; `None`: no page does (any more).
-    pub(super) fn find_parent<'p>(
-        &self,
-        pin: &'p Pin<'_>,
-        target: Target<'_>,
-        link: u64,
-    ) -> Option<Parent<'p>> {
+    pub(super) fn find_parent<'p>(&self, pin: &'p Pin<'_>, target: Target<'_>, link: u64) -> Option<Parent<'p>> {
         let mut page = self.root_page(pin);
         let (mut low, mut high, mut depth) = (None, None, 1);
         loop {

@@ -68,7 +68,7 @@ pub(crate) enum Visible<'a> {
 
 impl<'a> Row<'a> {
     /// A row with an empty chain. `base` is the slot word of the row on the page image, 0 if the row is new.
-    pub(crate) fn new_in(arena: &mut Arena, key: &[u8], base: u64) -> Self {
+    pub(super) fn new_in(arena: &mut Arena, key: &[u8], base: u64) -> Self {
         let row = arena.alloc(size_of::<RowHeader>() + key.len()).cast::<RowHeader>();
         // SAFETY: a fresh, aligned allocation of the header and the key.
         unsafe {
@@ -151,7 +151,7 @@ impl<'a> Row<'a> {
 impl<'a> Version<'a> {
     /// A version with its data, not in any chain yet.
     #[inline]
-    pub(crate) fn new_in(arena: &mut Arena, txn: TxnId, kind: Kind, data: &[u8]) -> Self {
+    pub(super) fn new_in(arena: &mut Arena, txn: TxnId, kind: Kind, data: &[u8]) -> Self {
         let version = arena.alloc(size_of::<VersionHeader>() + data.len()).cast::<VersionHeader>();
         // SAFETY: a fresh, aligned allocation of the header and the data.
         unsafe {
@@ -209,7 +209,7 @@ impl<'a> Version<'a> {
     }
 
     /// A copy in another page's arena, not in any chain yet.
-    pub(crate) fn copy_to<'b>(self, arena: &mut Arena) -> Version<'b> {
+    pub(super) fn copy_to<'b>(self, arena: &mut Arena) -> Version<'b> {
         let copy = Version::new_in(arena, self.txn(), self.kind(), self.data());
         copy.set_timestamps(self.start_ts(), self.durable_ts());
         copy

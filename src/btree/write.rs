@@ -147,12 +147,7 @@ impl Tree {
     }
 
     /// Looks at a leaf after a write of `txn` to `key` of which `apply` takes back some versions.
-    fn undo(
-        &self,
-        participant: &Participant,
-        key: &[u8],
-        apply: impl Fn(Version<'_>),
-    ) -> Result<()> {
+    fn undo(&self, participant: &Participant, key: &[u8], apply: impl Fn(Version<'_>)) -> Result<()> {
         let pin = Pin::new(self.txns.reclaimer(), participant);
         loop {
             let Found { leaf, .. } = self.find_leaf(&pin, Target::Key(key))?;
@@ -195,10 +190,9 @@ fn check_conflict(slot: Option<Slot<'_>>, txn: &Txn, change: Change<'_>) -> Resu
     let (exists, conflict) = match slot {
         None => (false, false),
         Some(Slot::Image(..)) => (true, false),
-        Some(Slot::Row(row)) => (
-            !matches!(row.visible(txn), Visible::Nothing),
-            row.newest().is_some_and(|newest| !txn.sees(newest.txn())),
-        ),
+        Some(Slot::Row(row)) => {
+            (!matches!(row.visible(txn), Visible::Nothing), row.newest().is_some_and(|newest| !txn.sees(newest.txn())))
+        }
     };
     if exists && matches!(change, Change::Put(_, PutMode::InsertOnly)) {
         return Err(Error::DuplicateKey);

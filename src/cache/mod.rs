@@ -7,7 +7,7 @@
 
 mod server;
 
-pub(crate) use server::EvictionServer;
+pub use server::EvictionServer;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -139,11 +139,13 @@ impl Cache {
         self.dirty_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
+    /// Bytes that pages use.
+    pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn dirty_bytes(&self) -> u64 {
+    /// Bytes that dirty pages use.
+    pub fn dirty_bytes(&self) -> u64 {
         self.dirty_bytes.load(Ordering::Relaxed)
     }
 

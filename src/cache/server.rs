@@ -13,13 +13,14 @@ const IDLE: Duration = Duration::from_millis(100);
 const STUCK: Duration = Duration::from_millis(2);
 
 /// The eviction thread of a connection; dropping it stops it.
-pub(crate) struct EvictionServer {
+pub struct EvictionServer {
     cache: Arc<Cache>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl EvictionServer {
-    pub(crate) fn start(cache: &Arc<Cache>, txns: &Arc<TxnGlobal>) -> Result<Self> {
+    /// Starts the thread.
+    pub fn start(cache: &Arc<Cache>, txns: &Arc<TxnGlobal>) -> Result<Self> {
         let (own_cache, txns) = (Arc::clone(cache), Arc::clone(txns));
         let thread = std::thread::Builder::new()
             .name("hardwired-evict".to_owned())

@@ -90,14 +90,18 @@ impl Turtle {
     /// `WT_TRY_SALVAGE` for a file that can't be read or lacks a key or value; `EINVAL` for a database in the middle of a live
     /// restore.
     pub fn read(fs: &dyn FileSystem, home: &Path) -> Result<Option<Self>> {
-        let damaged = |reason: String| {
-            let message = format!("{TURTLE_FILE}: fatal turtle file read error: {reason}");
-            Error::new(ErrorCode::TRY_SALVAGE, message)
-        };
         let bytes =
             text_file::read(fs, &home.join(TURTLE_FILE), MAX_SIZE).map_err(|error| damaged(error.to_string()))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let text = str::from_utf8(&bytes).map_err(|error| damaged(error.to_string()))?;
+        Self::from_text(text).map(Some)
+    }
+
+    /// Reads the text of a turtle file.
+    ///
+    /// # Errors
+    /// As [`Turtle::read`].
+    pub fn from_text(text: &str) -> Result<Self> {
         let turtle = Self::parse(text).map_err(|key| damaged(format!("no value for '{key}'")))?;
         let state = value_of(text, LIVE_RESTORE_KEY).and_then(|value| lookup(value, "state").ok().flatten());
         if let Some(state) = state.map(|state| state.text())
@@ -108,7 +112,7 @@ impl Turtle {
                 "{TURTLE_FILE}: Cannot start in non-live restore mode while a live restore is in progress! (state {state})"
             )));
         }
-        Ok(Some(turtle))
+        Ok(turtle)
     }
 
     /// Replaces the turtle file of a home directory atomically and durably.
@@ -172,6 +176,10 @@ impl Turtle {
         line(&self.metadata);
         out
     }
+}
+
+fn damaged(reason: String) -> Error {
+    Error::new(ErrorCode::TRY_SALVAGE, format!("{TURTLE_FILE}: fatal turtle file read error: {reason}"))
 }
 
 /// The non-empty line after the first line that equals `key`.

@@ -10,6 +10,7 @@
 mod local;
 mod lock;
 mod memory;
+pub(crate) mod page_memory;
 mod simulated;
 
 pub use local::LocalFileSystem;

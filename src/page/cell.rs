@@ -403,7 +403,7 @@ fn bad_descriptor(offset: usize, first: u8) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::page::address::Address;
     use crate::page::cell_write;

@@ -31,6 +31,8 @@ pub mod cell_write;
 pub mod checksum;
 pub mod column;
 #[cfg(test)]
+mod docs_tests;
+#[cfg(test)]
 mod file_tests;
 pub mod header;
 pub mod history;

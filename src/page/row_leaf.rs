@@ -80,6 +80,12 @@ pub struct Row {
     pub window: Option<TimeWindow>,
 }
 
+impl Row {
+    /// An empty key without value: something for [`Rows::read`] to write to.
+    pub const EMPTY: Self =
+        Self { key: RowKey::Plain(Span { offset: 0, len: 0 }), value: RowValue::Absent, window: None };
+}
+
 /// A leaf page of a row store.
 #[derive(Debug, Clone, Copy)]
 pub struct RowLeaf<'a> {
@@ -141,7 +147,7 @@ pub struct Rows<'a> {
     offset: usize,
     cells_left: u32,
     /// Length of the closest key before that is not an overflow key.
-    key_len: Option<usize>,
+    key_len: Option<u32>,
     failed: bool,
 }
 
@@ -153,17 +159,31 @@ impl Rows<'_> {
         self.offset
     }
 
+    /// Reads the next row into `row`; `false` at the end of the page. The iterator does the same, but moves each row.
+    ///
+    /// # Errors
+    /// `Corrupt`; afterwards the page counts as ended.
     #[inline]
-    fn advance(&mut self) -> Result<Option<Row>> {
+    pub fn read(&mut self, row: &mut Row) -> Result<bool> {
+        if self.failed {
+            return Ok(false);
+        }
+        let result = self.advance(row);
+        self.failed = result.is_err();
+        result
+    }
+
+    #[inline]
+    fn advance(&mut self, row: &mut Row) -> Result<bool> {
         let Some(&first) = self.image.get(self.offset) else {
-            return if self.cells_left == 0 { Ok(None) } else { Err(self.too_few_cells()) };
+            return if self.cells_left == 0 { Ok(false) } else { Err(self.too_few_cells()) };
         };
         self.count_cell()?;
         let start = self.offset;
-        let key = match first & descriptor::SHORT_MASK {
+        row.key = match first & descriptor::SHORT_MASK {
             descriptor::KEY_SHORT => {
                 let suffix = self.short_data(start.saturating_add(1), first)?;
-                self.key_len = Some(widen(suffix.len));
+                self.key_len = Some(suffix.len);
                 RowKey::Plain(suffix)
             }
             descriptor::KEY_SHORT_PREFIX => {
@@ -173,18 +193,19 @@ impl Rows<'_> {
             }
             _ => self.long_key()?,
         };
-        let (value, window) = match self.image.get(self.offset) {
+        row.window = None;
+        match self.image.get(self.offset) {
             Some(&first) if first & descriptor::SHORT_MASK == descriptor::VALUE_SHORT => {
                 self.count_cell()?;
-                (RowValue::Plain(self.short_data(self.offset.saturating_add(1), first)?), None)
+                row.value = RowValue::Plain(self.short_data(self.offset.saturating_add(1), first)?);
             }
             Some(&first) if is_long_value(first) => {
                 self.count_cell()?;
-                self.long_value(first)?
+                self.long_value(first, row)?;
             }
-            _ => (RowValue::Absent, None),
-        };
-        Ok(Some(Row { key, value, window }))
+            _ => row.value = RowValue::Absent,
+        }
+        Ok(true)
     }
 
     #[inline]
@@ -218,14 +239,14 @@ impl Rows<'_> {
 
     #[inline]
     fn prefixed(&mut self, prefix: u8, suffix: Span) -> Result<RowKey> {
-        let prefix_len = usize::from(prefix);
+        let prefix_len = u32::from(prefix);
         match self.key_len {
             Some(len) if prefix_len <= len => {}
             None if prefix == 0 => {}
             Some(_) => return Err(corrupt(self.offset, PREFIX_TOO_LONG)),
             None => return Err(corrupt(self.offset, "the first key on the page with a prefix")),
         }
-        self.key_len = Some(prefix_len.saturating_add(widen(suffix.len)));
+        self.key_len = Some(prefix_len.saturating_add(suffix.len));
         // Without a prefix nothing needs to be put together.
         Ok(if prefix == 0 { RowKey::Plain(suffix) } else { RowKey::Prefixed { prefix, suffix } })
     }
@@ -236,7 +257,7 @@ impl Rows<'_> {
         self.offset = cell.end();
         match cell.kind {
             CellKind::Key => {
-                self.key_len = Some(widen(data.len));
+                self.key_len = Some(data.len);
                 Ok(RowKey::Plain(data))
             }
             CellKind::KeyPrefix => self.prefixed(cell.prefix, data),
@@ -245,36 +266,57 @@ impl Rows<'_> {
         }
     }
 
-    fn long_value(&mut self, first: u8) -> Result<(RowValue, Option<TimeWindow>)> {
-        if first & descriptor::TYPE_MASK == descriptor::VALUE {
-            let cut_off = || corrupt(self.offset, "a value cell that is cut off");
-            let (window, start, len) = self.value_head(first).ok_or_else(cut_off)?;
-            return Ok((RowValue::Plain(self.data(start, len)?), window));
+    #[inline]
+    fn long_value(&mut self, first: u8, row: &mut Row) -> Result<()> {
+        if first & descriptor::TYPE_MASK != descriptor::VALUE {
+            return self.odd_value(row);
         }
+        let head = match first & (descriptor::SECOND | descriptor::NUMBER) {
+            0 => self.plain_head(),
+            _ => self.value_head(first, row),
+        };
+        let (start, len) = head.ok_or_else(|| corrupt(self.offset, "a value cell that is cut off"))?;
+        row.value = RowValue::Plain(self.data(start, len)?);
+        Ok(())
+    }
+
+    /// A copy cell or an overflow value.
+    #[cold]
+    fn odd_value(&mut self, row: &mut Row) -> Result<()> {
         let cell = Cell::decode(self.image, self.offset, false)?;
-        let window = Some(cell.window()).filter(|window| !window.is_default());
-        let value = match cell.kind {
+        row.window = Some(cell.window()).filter(|window| !window.is_default());
+        row.value = match cell.kind {
             CellKind::ValueOverflow => RowValue::Overflow(cell.span()),
             _ => RowValue::Plain(cell.resolve_copy(self.image)?.span()),
         };
         self.offset = cell.end();
-        Ok((value, window))
+        Ok(())
     }
 
-    /// Window, data offset and data length of a long value cell.
+    /// Data offset and data length of a value cell that is long only because of its size.
     #[inline]
-    fn value_head(&self, first: u8) -> Option<(Option<TimeWindow>, usize, usize)> {
+    fn plain_head(&self) -> Option<(usize, usize)> {
         let mut input = Input::at(self.image, self.offset)?;
         input.byte()?;
-        let mut window = None;
+        let len = input.vuint()?.checked_add(LONG_LENGTH_BASE)?;
+        Some((input.offset(), usize::try_from(len).ok()?))
+    }
+
+    /// Data offset and data length of any other value cell; its window goes into `row`.
+    fn value_head(&self, first: u8, row: &mut Row) -> Option<(usize, usize)> {
+        let mut input = Input::at(self.image, self.offset)?;
+        input.byte()?;
         let has_second = first & descriptor::SECOND != 0;
         if has_second {
-            window = Some(input.unpack(TimeWindow::unpack)?).filter(|window| !window.is_default());
+            let window = input.unpack(TimeWindow::unpack)?;
+            if !window.is_default() {
+                row.window = Some(window);
+            }
         }
         let count = if first & descriptor::NUMBER != 0 { input.vuint()? } else { 0 };
         let base = if has_second || count != 0 { 0 } else { LONG_LENGTH_BASE };
         let len = usize::try_from(input.vuint()?.checked_add(base)?).ok()?;
-        Some((window, input.offset(), len))
+        Some((input.offset(), len))
     }
 
     #[cold]
@@ -288,12 +330,12 @@ impl Iterator for Rows<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
+        let mut row = Row::EMPTY;
+        match self.read(&mut row) {
+            Ok(true) => Some(Ok(row)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
         }
-        let row = self.advance();
-        self.failed = row.is_err();
-        row.transpose()
     }
 }
 

@@ -109,8 +109,12 @@ pub fn check_header(header: &PageHeader) -> Result<()> {
     }
 }
 
-/// Checks that nothing but zeros follows the image in an untransformed block.
+/// Checks that nothing but zeros follows the image in an untransformed block. Extent lists are exempt: some have
+/// a trailer that their size doesn't count.
 fn check_padding(block: &[u8], header: &PageHeader) -> Result<()> {
+    if header.page_type == PageType::BlockManager {
+        return Ok(());
+    }
     let transformed = PageFlags::COMPRESSED.with(PageFlags::ENCRYPTED);
     let padding = block.get(widen(header.mem_size)..).unwrap_or_default();
     match padding.iter().position(|byte| *byte != 0) {

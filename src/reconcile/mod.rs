@@ -80,7 +80,8 @@ impl View<'_> {
 /// The time window of a version. Transaction ids are not written: a page with versions that somebody might not see doesn't
 /// leave memory, and after a restart ids mean nothing.
 fn window(version: Version<'_>, stop: Option<Version<'_>>) -> TimeWindow {
-    let mut window = TimeWindow { start_ts: version.start_ts(), durable_start_ts: version.durable_ts(), ..TimeWindow::DEFAULT };
+    let mut window =
+        TimeWindow { start_ts: version.start_ts(), durable_start_ts: version.durable_ts(), ..TimeWindow::DEFAULT };
     if let Some(stop) = stop {
         window.stop_txn = TXN_NONE;
         window.stop_ts = stop.start_ts();

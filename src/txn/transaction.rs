@@ -1,7 +1,7 @@
 //! One session's transaction.
 
 use super::{Snapshot, TXN_ABORTED, TXN_NONE, TxnGlobal, TxnId};
-use crate::sync::reclaim::{Participant, Reclaimer};
+use crate::sync::reclaim::Participant;
 use hardwired_plugin::Result;
 use std::sync::Arc;
 
@@ -77,14 +77,6 @@ impl Txn {
             operations: Vec::new(),
             keys: Vec::new(),
         })
-    }
-
-    pub(crate) fn reclaimer(&self) -> &Reclaimer {
-        self.global.reclaimer()
-    }
-
-    pub(crate) fn participant(&self) -> &Participant {
-        &self.participant
     }
 
     /// The connection's transaction table.

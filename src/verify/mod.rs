@@ -28,6 +28,7 @@
     )
 )]
 
+mod object;
 mod order;
 mod report;
 #[cfg(test)]
@@ -42,6 +43,7 @@ use hardwired_plugin::file_system::FileSystem;
 use std::cmp::Ordering;
 use std::path::Path;
 
+pub(crate) use object::verify;
 pub use report::{Counts, Progress, VerifyReport};
 use report::Reporter;
 use walk::Walk;

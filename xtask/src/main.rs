@@ -1,28 +1,56 @@
-//! Repository chores: `cargo xtask <chore> [--check]`.
+//! Repository chores: `cargo xtask NAME`.
+//!
+//! Everything that would otherwise be a shell script or a file made by hand. A chore that fails prints every reason it
+//! found and exits with status 1.
 
 mod config_schema;
+mod fuzz;
+mod fuzz_seeds;
+mod tidy;
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask CHORE
+
+  tidy                                 check the repository: layers, file lengths, unsafe code, documents
+  config-schema [--check]              write src/config/schema/generated.rs from data/config-schema.json, or compare
+  fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
+  fuzz-seeds                           rebuild fuzz/seeds from tests/data
+";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments.as_slice() {
-        ["config-schema"] => config_schema::write(),
-        ["config-schema", "--check"] => config_schema::check(),
-        _ => Err(anyhow::anyhow!("usage: cargo xtask config-schema [--check]")),
-    };
-    match result {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// The repository's root.
+fn run(arguments: &[&str]) -> Result<()> {
+    let root = root();
+    match arguments {
+        ["tidy"] => tidy::run(root),
+        ["config-schema"] => config_schema::write(),
+        ["config-schema", "--check"] => config_schema::check(),
+        ["fuzz", rest @ ..] => fuzz::run(root, rest),
+        ["fuzz-seeds"] => fuzz_seeds::run(root),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        [] => bail!("no chore named\n{USAGE}"),
+        [name, ..] => bail!("no chore named {name:?}\n{USAGE}"),
+    }
+}
+
+/// The directory that holds the workspace's `Cargo.toml`.
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

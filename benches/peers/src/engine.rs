@@ -21,10 +21,10 @@ pub(crate) struct Options {
 
 /// An open database.
 pub(crate) trait Engine: Sized + Sync {
-    /// The access of one thread.
-    type Worker<'e>: Worker
+    /// The access of one thread, which may borrow the database and a session.
+    type Worker<'w>: Worker
     where
-        Self: 'e;
+        Self: 'w;
 
     /// The library's version, as far as it can be known.
     fn version() -> String;
@@ -32,8 +32,8 @@ pub(crate) trait Engine: Sized + Sync {
     /// Opens the database in the existing directory `home`, and creates it there if the directory is empty.
     fn open(home: &Path, options: &Options) -> Result<Self>;
 
-    /// A new worker, to be used on one thread.
-    fn worker(&self) -> Result<Self::Worker<'_>>;
+    /// Lets `work` use a new worker, on this thread.
+    fn with_worker<R>(&self, work: impl FnOnce(&mut Self::Worker<'_>) -> Result<R>) -> Result<R>;
 
     /// Makes everything that was committed before survive a crash of the machine.
     fn checkpoint(&self) -> Result<()>;

@@ -7,6 +7,7 @@
 //! 4. A thread writes only rows whose number is its own modulo the number of threads: no conflicts, nothing to retry.
 
 use std::{
+    cell::Cell,
     fs,
     path::{Path, PathBuf},
     sync::Barrier,
@@ -147,7 +148,7 @@ fn load_in_order<E: Engine>(plan: &Plan) -> Result<()> {
     let rows = Rows::new(plan.shape, plan.rows)?;
     let engine = E::open(&home, &plan.options)?;
     load(plan, &rows, &engine, "load-seq", |position| position)?;
-    scan_all(&rows, &mut engine.worker()?)?;
+    engine.with_worker(|worker| scan_all(&rows, worker))?;
     engine.close()?;
     fs::remove_dir_all(&home)?;
     Ok(())
@@ -155,18 +156,20 @@ fn load_in_order<E: Engine>(plan: &Plan) -> Result<()> {
 
 /// Inserts all rows in the order of `at`; prints the figures `name` and, with the checkpoint at the end, `name`-sync.
 fn load<E: Engine>(plan: &Plan, rows: &Rows, engine: &E, name: &str, at: impl Fn(u64) -> u64) -> Result<()> {
-    let mut worker = engine.worker()?;
-    let mut batch = Batch::new(&plan.shape);
-    let watch = Stopwatch::start();
-    let mut position = 0;
-    while position < plan.rows {
-        let end = plan.rows.min(position + plan.batch as u64);
-        batch.clear();
-        (position..end).for_each(|position| rows.push(at(position), &mut batch));
-        worker.write(&batch)?;
-        position = end;
-    }
-    let loaded = watch.figure(plan.rows);
+    let (watch, loaded) = engine.with_worker(|worker| {
+        let mut batch = Batch::new(&plan.shape);
+        let watch = Stopwatch::start();
+        let mut position = 0;
+        while position < plan.rows {
+            let end = plan.rows.min(position + plan.batch as u64);
+            batch.clear();
+            (position..end).for_each(|position| rows.push(at(position), &mut batch));
+            worker.write(&batch)?;
+            position = end;
+        }
+        let loaded = watch.figure(plan.rows);
+        Ok((watch, loaded))
+    })?;
     engine.checkpoint()?;
     let durable = watch.figure(plan.rows);
     if plan.workloads.contains(&if name == "load-seq" { Workload::LoadSeq } else { Workload::LoadRand }) {
@@ -249,30 +252,30 @@ impl<E: Engine> Run<'_, E> {
 
     fn range(&self) -> Result<Figure> {
         let limits = Limits { operations: u64::MAX, duration: self.plan.duration };
-        let mut key = vec![0; self.plan.shape.key_size];
         let rows = &self.rows;
-        let mut worker = self.engine()?.worker()?;
+        let mut key = vec![0; self.plan.shape.key_size];
         let mut random = Random::new(self.plan.seed ^ 0xF0);
         let mut checker = Checker::default();
-        let figure = repeat(limits, || {
-            let first = random.below(self.plan.rows - RANGE_ROWS);
-            self.plan.shape.key(first, &mut key);
-            let mut index = first;
-            let count = worker.scan(&key, RANGE_ROWS as usize, |key, value| {
-                checker.expect(rows.row_is_right(index, key, value));
-                index += 1;
-            })?;
-            checker.expect(count as u64 == RANGE_ROWS);
-            Ok(1)
+        let figure = self.engine()?.with_worker(|worker| {
+            repeat(limits, || {
+                let first = random.below(self.plan.rows - RANGE_ROWS);
+                self.plan.shape.key(first, &mut key);
+                let mut index = first;
+                let count = worker.scan(&key, RANGE_ROWS as usize, |key, value| {
+                    checker.expect(rows.row_is_right(index, key, value));
+                    index += 1;
+                })?;
+                checker.expect(count as u64 == RANGE_ROWS);
+                Ok(1)
+            })
         })?;
         checker.finish()?;
         Ok(figure)
     }
 
     fn scan(&self) -> Result<Figure> {
-        let mut worker = self.engine()?.worker()?;
         let limits = Limits { operations: u64::MAX, duration: self.plan.duration };
-        repeat(limits, || scan_all(&self.rows, &mut worker))
+        self.engine()?.with_worker(|worker| repeat(limits, || scan_all(&self.rows, worker)))
     }
 
     fn checkpoint(&self) -> Result<Figure> {
@@ -280,19 +283,14 @@ impl<E: Engine> Run<'_, E> {
         engine.checkpoint()?;
         let mut random = Random::new(self.plan.seed ^ 0xC0);
         let mut batch = Batch::new(&self.plan.shape);
-        let mut dirty = 0;
-        {
-            let mut worker = engine.worker()?;
+        let dirty = engine.with_worker(|worker| {
+            let mut dirty = 0;
             while dirty < self.plan.rows / 10 {
-                dirty += write_random(
-                    &self.rows,
-                    &mut worker,
-                    self.plan.batch,
-                    || random.below(self.plan.rows),
-                    &mut batch,
-                )?;
+                let next = || random.below(self.plan.rows);
+                dirty += write_random(&self.rows, worker, self.plan.batch, next, &mut batch)?;
             }
-        }
+            Ok(dirty)
+        })?;
         let watch = Stopwatch::start();
         engine.checkpoint()?;
         Ok(watch.figure(dirty))
@@ -306,17 +304,16 @@ impl<E: Engine> Run<'_, E> {
         let mut batch = Batch::new(&self.plan.shape);
         let watch = Stopwatch::start();
         let engine = self.engine.insert(E::open(&self.home, &self.plan.options)?);
-        let mut operations = 0;
-        {
-            let mut worker = engine.worker()?;
+        let figure = engine.with_worker(|worker| {
+            let mut operations = 0;
             while operations < self.plan.rows / 10 {
                 let next = || random.below(self.plan.rows);
-                operations += read_random(&self.rows, &mut worker, 1, next, &mut checker, &mut batch)?;
+                operations += read_random(&self.rows, worker, 1, next, &mut checker, &mut batch)?;
             }
-        }
-        let figure = watch.figure(operations);
+            Ok(watch.figure(operations))
+        })?;
         checker.finish()?;
-        scan_all(&self.rows, &mut self.engine()?.worker()?)?;
+        self.engine()?.with_worker(|worker| scan_all(&self.rows, worker))?;
         self.reopened = true;
         Ok(figure)
     }
@@ -335,15 +332,21 @@ impl<E: Engine> Run<'_, E> {
         let engine = self.engine()?;
         let barrier = Barrier::new(usize::try_from(threads)?);
         let one = |thread: u64| -> Result<Figure> {
-            let worker = engine.worker();
             let mut random = Random::new(self.plan.seed ^ (thread + 1));
             let mut checker = Checker::default();
             let mut batch = Batch::new(&self.plan.shape);
-            barrier.wait();
-            let mut worker = worker?;
-            let figure = repeat(limits, || step(&mut worker, &mut random, thread, &mut checker, &mut batch))?;
+            let started = Cell::new(false);
+            let figure = engine.with_worker(|worker| {
+                started.set(true);
+                barrier.wait();
+                repeat(limits, || step(worker, &mut random, thread, &mut checker, &mut batch))
+            });
+            if !started.get() {
+                // The others must not wait for a thread that got no worker.
+                barrier.wait();
+            }
             checker.finish()?;
-            Ok(figure)
+            figure
         };
         let figures = thread::scope(|scope| {
             let one = &one;

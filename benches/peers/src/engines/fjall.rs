@@ -22,7 +22,7 @@ pub(crate) struct Fjall {
 }
 
 impl Engine for Fjall {
-    type Worker<'e> = &'e Fjall;
+    type Worker<'w> = &'w Fjall;
 
     fn version() -> String {
         locked_version("fjall")
@@ -37,8 +37,8 @@ impl Engine for Fjall {
         Ok(Self { database, keyspace })
     }
 
-    fn worker(&self) -> Result<Self::Worker<'_>> {
-        Ok(self)
+    fn with_worker<R>(&self, work: impl FnOnce(&mut Self::Worker<'_>) -> Result<R>) -> Result<R> {
+        work(&mut &*self)
     }
 
     fn checkpoint(&self) -> Result<()> {

@@ -26,7 +26,7 @@ pub(crate) struct Lmdb {
 }
 
 impl Engine for Lmdb {
-    type Worker<'e> = &'e Lmdb;
+    type Worker<'w> = &'w Lmdb;
 
     fn version() -> String {
         let version = heed::lmdb_version();
@@ -44,8 +44,8 @@ impl Engine for Lmdb {
         Ok(Self { env, database })
     }
 
-    fn worker(&self) -> Result<Self::Worker<'_>> {
-        Ok(self)
+    fn with_worker<R>(&self, work: impl FnOnce(&mut Self::Worker<'_>) -> Result<R>) -> Result<R> {
+        work(&mut &*self)
     }
 
     fn checkpoint(&self) -> Result<()> {

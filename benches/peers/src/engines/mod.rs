@@ -9,6 +9,10 @@ use crate::{
 
 #[cfg(feature = "fjall")]
 mod fjall;
+#[cfg(feature = "hardwired")]
+mod hardwired;
+#[cfg(feature = "core")]
+mod hardwired_core;
 #[cfg(feature = "lmdb")]
 mod lmdb;
 #[cfg(feature = "redb")]
@@ -30,6 +34,10 @@ pub(crate) struct Entry {
 
 /// All engines of this build, in the order of the tables.
 pub(crate) const ENGINES: &[Entry] = &[
+    #[cfg(feature = "hardwired")]
+    entry::<hardwired::Hardwired>("hardwired"),
+    #[cfg(feature = "core")]
+    entry::<hardwired_core::HardwiredCore>("hardwired-core"),
     #[cfg(feature = "wiredtiger")]
     entry::<wiredtiger::WiredTiger>("wiredtiger"),
     #[cfg(feature = "lmdb")]
@@ -85,31 +93,31 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let options = Options { cache_bytes: 64 << 20 };
         let engine = E::open(home.path(), &options).unwrap();
-        {
-            let mut worker = engine.worker().unwrap();
+        let write = |worker: &mut E::Worker<'_>| {
             let mut batch = Batch::new(&shape);
             (0..2000).step_by(2).for_each(|index| rows.push(index, &mut batch));
-            worker.write(&batch).unwrap();
+            worker.write(&batch)?;
             batch.clear();
             rows.push_next(500, &mut batch);
-            worker.write(&batch).unwrap();
-            check(&rows, &mut worker);
-        }
+            worker.write(&batch)?;
+            check(&rows, worker)
+        };
+        engine.with_worker(write).unwrap();
         engine.checkpoint().unwrap();
-        check(&rows, &mut engine.worker().unwrap());
+        engine.with_worker(|worker| check(&rows, worker)).unwrap();
         engine.close().unwrap();
         let engine = E::open(home.path(), &options).unwrap();
-        check(&rows, &mut engine.worker().unwrap());
+        engine.with_worker(|worker| check(&rows, worker)).unwrap();
         engine.close().unwrap();
     }
 
-    fn check(rows: &Rows, worker: &mut impl Worker) {
+    fn check(rows: &Rows, worker: &mut impl Worker) -> Result<()> {
         for size in [1, 3] {
             let mut batch = Batch::new(&rows.shape);
             (0..size).for_each(|number| batch.push_key(&rows.shape, 500 + 2 * number));
             let mut seen = 0;
             let visit = |position, value: &[u8]| seen += u64::from(rows.value_is_right(batch.index(position), value));
-            worker.read(&batch, visit).unwrap();
+            worker.read(&batch, visit)?;
             assert_eq!(seen, size);
             batch.push_key(&rows.shape, 501);
             assert!(worker.read(&batch, |_, _| {}).is_err());
@@ -121,8 +129,9 @@ mod tests {
             rows.shape.key(from, &mut key);
             let mut expected = (first..).step_by(2);
             let visit = |key: &[u8], value: &[u8]| assert!(rows.row_is_right(expected.next().unwrap(), key, value));
-            assert_eq!(worker.scan(&key, limit, visit).unwrap(), count);
+            assert_eq!(worker.scan(&key, limit, visit)?, count);
         }
+        Ok(())
     }
 
     macro_rules! engines_keep_rows {
@@ -138,6 +147,8 @@ mod tests {
     }
 
     engines_keep_rows! {
+        "hardwired" hardwired_keeps_rows hardwired::Hardwired;
+        "core" hardwired_core_keeps_rows hardwired_core::HardwiredCore;
         "wiredtiger" wiredtiger_keeps_rows wiredtiger::WiredTiger;
         "lmdb" lmdb_keeps_rows lmdb::Lmdb;
         "rocksdb" rocksdb_keeps_rows rocksdb::RocksDb;

@@ -22,7 +22,7 @@ pub(crate) struct Redb {
 }
 
 impl Engine for Redb {
-    type Worker<'e> = &'e Redb;
+    type Worker<'w> = &'w Redb;
 
     fn version() -> String {
         locked_version("redb")
@@ -37,8 +37,8 @@ impl Engine for Redb {
         Ok(Self { database })
     }
 
-    fn worker(&self) -> Result<Self::Worker<'_>> {
-        Ok(self)
+    fn with_worker<R>(&self, work: impl FnOnce(&mut Self::Worker<'_>) -> Result<R>) -> Result<R> {
+        work(&mut &*self)
     }
 
     fn checkpoint(&self) -> Result<()> {

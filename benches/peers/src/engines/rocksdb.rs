@@ -28,7 +28,7 @@ pub(crate) struct RocksDbWorker<'e> {
 }
 
 impl Engine for RocksDb {
-    type Worker<'e> = RocksDbWorker<'e>;
+    type Worker<'w> = RocksDbWorker<'w>;
 
     fn version() -> String {
         locked_version("librocksdb-sys")
@@ -44,10 +44,10 @@ impl Engine for RocksDb {
         Ok(Self { database: DB::open(&settings, home)? })
     }
 
-    fn worker(&self) -> Result<Self::Worker<'_>> {
+    fn with_worker<R>(&self, work: impl FnOnce(&mut Self::Worker<'_>) -> Result<R>) -> Result<R> {
         let mut write_options = WriteOptions::default();
         write_options.disable_wal(true);
-        Ok(RocksDbWorker { database: &self.database, write_options, writes: WriteBatch::default() })
+        work(&mut RocksDbWorker { database: &self.database, write_options, writes: WriteBatch::default() })
     }
 
     fn checkpoint(&self) -> Result<()> {

@@ -76,7 +76,7 @@ pub(crate) struct WiredTigerWorker<'e> {
 }
 
 impl Engine for WiredTiger {
-    type Worker<'e> = WiredTigerWorker<'e>;
+    type Worker<'w> = WiredTigerWorker<'w>;
 
     fn version() -> String {
         // SAFETY: WiredTiger returns a static string that ends with a zero byte.
@@ -97,11 +97,11 @@ impl Engine for WiredTiger {
         }
     }
 
-    fn worker(&self) -> Result<Self::Worker<'_>> {
+    fn with_worker<R>(&self, work: impl FnOnce(&mut Self::Worker<'_>) -> Result<R>) -> Result<R> {
         let mut raw = RawWorker { session: ptr::null_mut(), cursor: ptr::null_mut() };
         // SAFETY: the connection is open as long as `self` lives, `raw` is a valid place for the result.
         check(unsafe { peers_wt_worker_open(self.connection.as_ptr(), &mut raw) })?;
-        Ok(WiredTigerWorker { raw, _connection: PhantomData })
+        work(&mut WiredTigerWorker { raw, _connection: PhantomData })
     }
 
     fn checkpoint(&self) -> Result<()> {

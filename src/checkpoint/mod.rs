@@ -1,0 +1,212 @@
+//! Database checkpoints: everything committed becomes durable at once.
+//!
+//! Order of durable effects (block specification, section 15):
+//! 1. the key provider is asked for its blob: its refusal leaves everything as it was;
+//! 2. every dirty file's pages and extent lists are written, and its metadata row prepared;
+//! 3. every file written is synced;
+//! 4. the rows (files, `system:`, key) go into the metadata table as one transaction;
+//! 5. the metadata table is written and synced, and the turtle file replaced: **the commit point**;
+//! 6. the space of deleted checkpoints is given back, and the key provider is told.
+//!
+//! A crash before 5 leaves the former checkpoint of all files: no block that it references was reused. A failure after a
+//! file's lists were rolled can't be undone in memory: the connection panics, the files hold the former checkpoint.
+//!
+//! What it does not do: timestamps, history and log; all of them come with issues of their own.
+
+mod file;
+
+use crate::event::{Category, Level, Origin};
+use crate::key_provider::KeyService;
+use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY, named_key};
+use crate::metadata::{DropRule, METADATA_URI, check_name, parse_drops};
+use crate::plugin::config::Config;
+use crate::schema::{Database, FileHandle, HISTORY_URI};
+use crate::txn::{Isolation, Snapshot, Txn};
+use crate::{Error, Result};
+use file::{FileRequest, Written};
+use std::sync::Arc;
+
+/// What the configuration of `checkpoint` asks for.
+#[derive(Debug, Default)]
+pub(crate) struct Request {
+    name: Option<String>,
+    drops: Vec<DropRule>,
+    force: bool,
+}
+
+impl Request {
+    /// Reads the configuration of a call.
+    ///
+    /// # Errors
+    /// `EINVAL` for reserved and malformed names; `ENOTSUP` for what isn't built.
+    pub(crate) fn parse(config: &str) -> Result<Self> {
+        let config = Config::single(config);
+        let name = config.text_or("name", "")?;
+        if !name.is_empty() {
+            check_name(name, false)?;
+        }
+        let drops = config.get("drop")?.map_or(Ok(Vec::new()), |item| parse_drops(item.text()))?;
+        if config.bool_or("flush_tier.enabled", false)? {
+            return Err(Error::unsupported("flush_tier: tiered storage is not supported yet"));
+        }
+        Ok(Self {
+            name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned),
+            drops,
+            force: config.bool_or("force", false)?,
+        })
+    }
+
+    /// Whether clean and closed files take part.
+    fn wants_all_files(&self) -> bool {
+        self.name.is_some() || !self.drops.is_empty() || self.force
+    }
+}
+
+/// Takes a checkpoint of the database.
+///
+/// # Errors
+/// Those of the key provider and of reading what must be read: the former checkpoint is the current one then, and the
+/// next call tries again. Everything that fails once files are being written is `WT_PANIC`.
+pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) -> Result<()> {
+    if db.in_memory {
+        return Err(Error::unsupported("not supported for in-memory configurations"));
+    }
+    let _checkpoint = db.checkpoint_lock.lock();
+    let time = db.next_checkpoint_time();
+    let (txn, files) = {
+        let _schema = db.schema_lock.lock();
+        let mut txn = Txn::new(&db.txns)?;
+        txn.begin(Isolation::Snapshot);
+        (txn, files_to_write(db, request)?)
+    };
+    let snapshot = txn.snapshot().clone();
+    let mut key = keys.before_checkpoint()?;
+    let done = write_all(db, request, time, &snapshot, &files, &mut key);
+    match (done, key) {
+        (Ok(()), Some(key)) => key.completed(),
+        (Ok(()), None) => {}
+        (Err(error), key) => {
+            if let Some(key) = key {
+                key.abandon(&error);
+            }
+            return Err(error);
+        }
+    }
+    db.messenger.message(Origin::default(), Category::Checkpoint, Level::Debug(1), || {
+        format!("checkpoint at {time}: {} files considered", files.len())
+    });
+    Ok(())
+}
+
+/// The files of a checkpoint: open ones, and all of them if it is named, forced or drops others.
+fn files_to_write(db: &Database, request: &Request) -> Result<Vec<Arc<FileHandle>>> {
+    if request.wants_all_files() {
+        for (uri, _) in db.catalog.with_prefix("file:")? {
+            if uri == HISTORY_URI {
+                continue;
+            }
+            match db.open_file_locked(&uri) {
+                Ok(_) => {}
+                // An object that can't be served is left as it is: its former checkpoints stay valid.
+                Err(error) => db.notice(Origin { object: &uri, call: "WT_SESSION.checkpoint" }, || {
+                    format!("{uri}: not part of the checkpoint: {error}")
+                }),
+            }
+        }
+    }
+    Ok(db.open_files())
+}
+
+fn write_all(
+    db: &Database,
+    request: &Request,
+    time: u64,
+    snapshot: &Snapshot,
+    files: &[Arc<FileHandle>],
+    key: &mut Option<crate::key_provider::PendingKey<'_>>,
+) -> Result<()> {
+    let file_request = FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time };
+    let key_row = key.as_mut().map(|key| key.persist()).transpose()?.flatten();
+    // Deletions that must be refused are found before anything is written.
+    let plans = files.iter().map(|file| file::plan(db, file, &file_request)).collect::<Result<Vec<_>>>()?;
+    let mut written: Vec<Written> = Vec::new();
+    let result = (|| {
+        for (file, plan) in files.iter().zip(plans) {
+            if let Some(plan) = plan {
+                written.push(file::write(db, file, plan, &file_request, snapshot)?);
+            }
+        }
+        for file in &written {
+            file.handle.block.sync()?;
+        }
+        let mut rows = system_rows(db, request, time, snapshot);
+        rows.extend(written.iter().map(|file| (file.handle.uri.clone(), Some(file.value.clone()))));
+        rows.extend(key_row.map(|row| (row.key.to_owned(), Some(row.value))));
+        let changes: Vec<_> = rows.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
+        db.catalog.change(&changes)?;
+        write_metadata(db, time)
+    })();
+    match result {
+        Ok(()) => written.iter().try_for_each(|file| file.handle.block.checkpoint_resolve(true)),
+        Err(error) if written.is_empty() => Err(error),
+        Err(error) => {
+            db.set_panicked();
+            Err(Error::panic(format!("checkpoint failed after files were written: {error}")))
+        }
+    }
+}
+
+/// The `system:` rows.
+fn system_rows(db: &Database, request: &Request, time: u64, snapshot: &Snapshot) -> Vec<(String, Option<String>)> {
+    let write_gen = db.base_write_gen.get();
+    let snapshot = system::Snapshot {
+        min: snapshot.min,
+        max: snapshot.max,
+        ids: snapshot.running.clone(),
+        checkpoint_time: time,
+        write_gen,
+    };
+    let mut rows = vec![
+        (BASE_WRITE_GEN_KEY.to_owned(), Some(system::format_base_write_gen(write_gen))),
+        (SNAPSHOT_KEY.to_owned(), Some(snapshot.format())),
+        (CHECKPOINT_KEY.to_owned(), None),
+        (OLDEST_KEY.to_owned(), None),
+    ];
+    for rule in &request.drops {
+        if let DropRule::Name(name) = rule {
+            rows.extend([CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY].map(|key| (named_key(key, name), None)));
+        }
+    }
+    if let Some(name) = &request.name {
+        rows.push((named_key(SNAPSHOT_KEY, name), Some(snapshot.format())));
+        rows.extend([CHECKPOINT_KEY, OLDEST_KEY].map(|key| (named_key(key, name), None)));
+    }
+    rows
+}
+
+/// Makes the metadata table durable: the end of a schema call and of a connection.
+///
+/// # Errors
+/// Those of reading; everything that fails once the file is being written is `WT_PANIC`.
+pub(crate) fn checkpoint_metadata(db: &Database, time: u64) -> Result<()> {
+    write_metadata(db, time)
+}
+
+fn write_metadata(db: &Database, time: u64) -> Result<()> {
+    let mut txn = Txn::new(&db.txns)?;
+    txn.begin(Isolation::Snapshot);
+    let handle = &db.catalog.file;
+    let request = FileRequest { name: None, drops: &[], force: true, time };
+    let value = db.turtle.lock().metadata.clone();
+    let plan = file::plan_value(db, handle, &value, &request)?
+        .ok_or_else(|| Error::panic(format!("{METADATA_URI}: a forced checkpoint was left out")))?;
+    let written = file::write(db, handle, plan, &request, txn.snapshot())?;
+    let durable = handle.block.sync().and_then(|()| db.write_turtle(written.value));
+    match durable {
+        Ok(()) => handle.block.checkpoint_resolve(true),
+        Err(error) => {
+            db.set_panicked();
+            Err(error)
+        }
+    }
+}

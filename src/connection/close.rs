@@ -1,0 +1,61 @@
+//! Closing a connection.
+//!
+//! Source: API specification, section 5 (close); block specification, section 15.
+
+use super::ConnectionInner;
+use crate::checkpoint::{self, Request};
+use crate::event::{GeneralEvent, Origin};
+use crate::{Error, ErrorCode, Result};
+
+impl ConnectionInner {
+    /// Closes the connection. The home is released in any case.
+    pub(super) fn close(&self, config: &str) -> Result<()> {
+        crate::session::check("WT_CONNECTION.close", config)?;
+        let Some(resources) = self.resources.lock().take() else {
+            return Err(Error::invalid("the connection is closed"));
+        };
+        self.messenger.general(GeneralEvent::ConnectionClose);
+        let panicked = self.db.is_panicked();
+        // From here on sessions can't begin anything; what they have not committed is in nobody's snapshot.
+        self.db.set_closed();
+        let mut outcome = if panicked || self.db.readonly { Ok(()) } else { self.final_checkpoint() };
+        resources.servers.stop();
+        if outcome.is_ok() && !panicked {
+            outcome = self.db.close_files();
+        }
+        self.db.forget_all();
+        let mut extensions = resources.extensions;
+        outcome = outcome.and(extensions.terminate_services());
+        drop(resources.lock);
+        outcome = outcome.and(extensions.terminate());
+        match outcome {
+            Ok(()) if panicked => Err(Error::panic("the connection has panicked")),
+            Ok(()) => Ok(()),
+            Err(error) if error.code() == ErrorCode::PANIC => {
+                let text = "failure during close, disabling further writes";
+                self.messenger.error(Origin::call("WT_CONNECTION.close"), ErrorCode::PANIC.0, text);
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes what was committed durable. There is nothing to do for a database that nobody changed and no key provider
+    /// wants to add to.
+    fn final_checkpoint(&self) -> Result<()> {
+        if self.db.in_memory || (!self.has_provider && self.db.is_clean()) {
+            return Ok(());
+        }
+        checkpoint::checkpoint(&self.db, &self.keys, &Request::default())
+    }
+}
+
+impl Drop for ConnectionInner {
+    fn drop(&mut self) {
+        if self.resources.lock().is_some()
+            && let Err(error) = self.close("")
+        {
+            self.messenger.report(Origin::call("WT_CONNECTION.close"), &error);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Looking at an existing database before anything is done to it: what an open must know, and what it must refuse.
+//!
+//! What isn't built yet must not cost anybody data. So a database is refused, before any change, if
+//! - its log must be replayed, or a backup restored;
+//! - (for writing) it holds timestamps, prepared transactions or history, or what a rollback to stable would remove.
+//!
+//! Reading such a database without changing it is safe where no log has to be replayed: the newest state of the last
+//! checkpoint is shown.
+//!
+//! Source: block specification, section 16; transactions specification, section 15.2.
+
+use super::open::KEY_ROW;
+use crate::btree::TreeCursor;
+use crate::metadata::home::{BACKUP_FILE, HISTORY_FILE};
+use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, SNAPSHOT_KEY};
+use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoint_lsn_of, checkpoints_of, current};
+use crate::plugin::file_system::FileSystem;
+use crate::schema::{Database, DatabaseParts, HISTORY_URI, Learned};
+use crate::txn::{Isolation, Txn};
+use crate::{Error, ErrorCode, Result};
+use std::path::Path;
+
+/// What an inspection finds.
+pub(super) struct Found {
+    pub(super) learned: Learned,
+    /// The key provider's row.
+    pub(super) key_row: Option<String>,
+}
+
+/// Refuses a home whose files say that something must be restored first.
+pub(super) fn refuse_foreign_files(fs: &dyn FileSystem, home: &Path) -> Result<()> {
+    if fs.exists(&home.join(BACKUP_FILE))? {
+        return Err(Error::unsupported(format!(
+            "{}: holds {BACKUP_FILE}: restoring a backup is not supported yet",
+            home.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Reads the metadata through a read-only handle, and decides whether the database can be served.
+pub(super) fn inspect(parts: DatabaseParts, turtle: &Turtle, readonly: bool) -> Result<Found> {
+    let (fs, home) = (parts.fs.clone(), parts.home.clone());
+    refuse_log(&*fs, &home, turtle, readonly)?;
+    let metadata_file = home.join(crate::metadata::home::METADATA_FILE);
+    if !fs.exists(&metadata_file)? {
+        return Err(Error::corrupt(METADATA_URI, 0, "the metadata file is missing"));
+    }
+    let db = Database::open(parts, turtle.clone(), Learned::default())?;
+    let learned = db.learn()?;
+    let rows = db.catalog.with_prefix("file:")?;
+    check_history_file(&db, &*fs, &home)?;
+    if !readonly {
+        for (uri, value) in &rows {
+            if let Some(checkpoint) = current(&checkpoints_of(value, uri)?) {
+                refuse_timestamps(uri, checkpoint, &db)?;
+            }
+        }
+        refuse_history(&db)?;
+    }
+    Ok(Found { learned, key_row: db.catalog.get(KEY_ROW)? })
+}
+
+/// A log that must be replayed: recovery isn't built.
+fn refuse_log(fs: &dyn FileSystem, home: &Path, turtle: &Turtle, readonly: bool) -> Result<()> {
+    if checkpoint_lsn_of(&turtle.metadata, METADATA_URI).ok().flatten().is_none() {
+        return Ok(());
+    }
+    if fs.directory_list(home, "WiredTigerLog.")?.is_empty() {
+        return Ok(());
+    }
+    let what = if readonly { "Read-only database needs recovery" } else { "Database needs recovery" };
+    Err(Error::new(
+        ErrorCode::RUN_RECOVERY,
+        format!("{}: {what}: it was written with a log, and replaying a log is not supported yet", home.display()),
+    ))
+}
+
+/// The history store's file must be there if the metadata says so.
+fn check_history_file(db: &Database, fs: &dyn FileSystem, home: &Path) -> Result<()> {
+    if db.catalog.get(HISTORY_URI)?.is_none() {
+        return Ok(());
+    }
+    let path = home.join(HISTORY_FILE);
+    if !fs.exists(&path)? {
+        return Err(Error::panic(format!("{}: {HISTORY_FILE} file is corrupted or missing", home.display())));
+    }
+    if fs.size(&path)? == 0 {
+        return Err(Error::corrupt(HISTORY_URI, 0, "the file is empty"));
+    }
+    Ok(())
+}
+
+fn refuse_timestamps(uri: &str, checkpoint: &Checkpoint, db: &Database) -> Result<()> {
+    let aggregate = &checkpoint.aggregate;
+    if aggregate.prepare {
+        return Err(not_writable(uri, "prepared transactions"));
+    }
+    let newest = aggregate.newest_start_durable_ts.max(aggregate.newest_stop_durable_ts);
+    if newest != 0 || (aggregate.oldest_start_ts != 0 && aggregate.oldest_start_ts != u64::MAX) {
+        return Err(not_writable(uri, "timestamps"));
+    }
+    let Some(snapshot) = db.catalog.get(SNAPSHOT_KEY)? else { return Ok(()) };
+    let snapshot = system::Snapshot::parse(&snapshot, SNAPSHOT_KEY)?;
+    let base = match db.catalog.get(BASE_WRITE_GEN_KEY)? {
+        Some(text) => system::parse_base_write_gen(&text)?,
+        None => 0,
+    };
+    if snapshot.min != 0 && aggregate.newest_txn >= snapshot.min && checkpoint.write_gen >= base {
+        return Err(not_writable(uri, "changes of transactions that were running at its last checkpoint"));
+    }
+    Ok(())
+}
+
+/// Older versions in the history store: writing beside them without keeping them up isn't safe.
+fn refuse_history(db: &Database) -> Result<()> {
+    let Some(value) = db.catalog.get(HISTORY_URI)? else { return Ok(()) };
+    let checkpoints = checkpoints_of(&value, HISTORY_URI)?;
+    if current(&checkpoints).is_none_or(Checkpoint::is_fake) {
+        return Ok(());
+    }
+    let file = db.open_object(HISTORY_URI)?;
+    let mut txn = Txn::new(&db.txns)?;
+    txn.prepare_read(Isolation::ReadUncommitted);
+    let mut cursor = TreeCursor::new(&file.tree);
+    let found = cursor.next(&mut txn);
+    cursor.reset();
+    txn.release_snapshot();
+    if found? { Err(not_writable(HISTORY_URI, "older versions of records")) } else { Ok(()) }
+}
+
+fn not_writable(uri: &str, what: &str) -> Error {
+    Error::unsupported(format!(
+        "{uri}: the database holds {what}, which can't be kept up yet; open it with readonly=true to read its newest state"
+    ))
+}

@@ -1,0 +1,249 @@
+//! Connections: an open database.
+//!
+//! [`wiredtiger_open`] is the canonical door, with WiredTiger's configuration strings; [`Builder`] is the typed one.
+//!
+//! Invariants:
+//! 1. One connection a home: a lock file excludes other processes and other connections of this one.
+//! 2. After a failed write or fsync the connection has panicked: every later call returns `WT_PANIC`, and nothing more is
+//!    written. The process goes on.
+//! 3. Closing (also by dropping the last handle) takes a checkpoint. What was committed before is there after the next
+//!    open.
+//!
+//! Source: API specification, section 5; block specification, sections 15 and 16.
+
+mod builder;
+mod close;
+mod inspect;
+mod open;
+mod servers;
+
+pub use builder::Builder;
+
+use crate::checkpoint::{self, Request};
+use crate::event::{EventHandler, Messenger};
+use crate::extensions::LoadedExtensions;
+use crate::key_provider::KeyService;
+use crate::packing::Format;
+use crate::plugin::file_system::FileHandle;
+use crate::schema::{Catalog, Change, Database, InUse};
+use crate::session::Session;
+use crate::txn::TxnGlobal;
+use crate::{Error, Result};
+use parking_lot::Mutex;
+use servers::Servers;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Opens (or, with `create`, creates) the database in the directory `home`, which must exist.
+///
+/// `config` is a configuration string as WiredTiger's `wiredtiger_open` takes it; `handler` gets all messages
+/// (`None`: errors to stderr, the rest to stdout). Settings also come from `WiredTiger.basecfg` and `WiredTiger.config` in
+/// the home and from the environment variable `WIREDTIGER_CONFIG`.
+///
+/// # Errors
+/// `EINVAL` for a bad configuration; `ENOTSUP` for settings and databases that need what isn't built, by name; `EBUSY` if
+/// the database is open elsewhere; `EEXIST` with `exclusive`; `WT_TRY_SALVAGE` for a directory without database and for a
+/// damaged one; `WT_RUN_RECOVERY` for one whose log must be replayed; errors of the operating system. Data of an
+/// existing database is not changed then.
+pub fn wiredtiger_open(
+    home: impl AsRef<Path>,
+    handler: Option<Arc<dyn EventHandler>>,
+    config: &str,
+) -> Result<Connection> {
+    let request = open::OpenCall { home: home.as_ref(), handler, config, extensions: &[], file_system: None };
+    open::open(request)
+}
+
+/// An open database. Clones are handles on the same connection; dropping the last handle (sessions included) closes it.
+#[derive(Clone)]
+pub struct Connection {
+    inner: Arc<ConnectionInner>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("home", &self.inner.db.home).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A typed way to open a database.
+    ///
+    /// ```no_run
+    /// # fn main() -> hardwired::Result<()> {
+    /// let connection = hardwired::Connection::builder("home").create(true).cache_size(100 << 20).open()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(home: impl AsRef<Path>) -> Builder {
+        Builder::new(home.as_ref())
+    }
+
+    /// Opens a session. Keys: those of `session.reconfigure`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad configuration, `WT_ERROR` if `session_max` sessions are open.
+    pub fn open_session(&self, config: &str) -> Result<Session> {
+        const METHOD: &str = "WT_CONNECTION.open_session";
+        let opened = self.inner.check_usable().and_then(|()| {
+            let session = Session::new(Arc::clone(&self.inner))?;
+            session.configure(METHOD, config)?;
+            Ok(session)
+        });
+        self.inner.reported(METHOD, opened)
+    }
+
+    /// Closes the connection: rolls all transactions back, takes a checkpoint and releases the home. Other handles, and
+    /// sessions that are still there, give an error from now on.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad configuration and for a connection that is closed; `WT_PANIC` if the checkpoint fails. The
+    /// home is released in any case.
+    pub fn close(&self, config: &str) -> Result<()> {
+        let closed = self.inner.close(config);
+        self.inner.reported("WT_CONNECTION.close", closed)
+    }
+
+    /// Changes settings of the open connection: `verbose`, `error_prefix`, `json_output`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad configuration, `ENOTSUP` for settings that can't be changed yet.
+    pub fn reconfigure(&self, config: &str) -> Result<()> {
+        const METHOD: &str = "WT_CONNECTION.reconfigure";
+        let done = self.inner.check_usable().and_then(|()| self.inner.reconfigure(METHOD, config));
+        self.inner.reported(METHOD, done)
+    }
+
+    /// The home directory as it was given.
+    pub fn get_home(&self) -> &Path {
+        &self.inner.db.home
+    }
+
+    /// Whether this open created the database.
+    pub fn is_new(&self) -> bool {
+        self.inner.is_new
+    }
+}
+
+/// What a connection's handles and sessions share.
+pub(crate) struct ConnectionInner {
+    pub(crate) db: Database,
+    pub(crate) messenger: Arc<Messenger>,
+    pub(crate) txns: Arc<TxnGlobal>,
+    keys: KeyService,
+    has_provider: bool,
+    is_new: bool,
+    text_format: Arc<Format>,
+    bytes_format: Arc<Format>,
+    /// Taken when the connection closes.
+    resources: Mutex<Option<Resources>>,
+}
+
+/// What is released at close, in this order.
+struct Resources {
+    servers: Servers,
+    extensions: LoadedExtensions,
+    lock: Option<Arc<dyn FileHandle>>,
+}
+
+impl ConnectionInner {
+    /// Refuses calls on a connection that is closed or has panicked.
+    #[inline]
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        self.db.check_usable()
+    }
+
+    pub(crate) fn set_panicked(&self) {
+        self.db.set_panicked();
+    }
+
+    pub(crate) fn is_readonly(&self) -> bool {
+        self.db.readonly
+    }
+
+    pub(crate) fn text_format(&self) -> &Arc<Format> {
+        &self.text_format
+    }
+
+    pub(crate) fn bytes_format(&self) -> &Arc<Format> {
+        &self.bytes_format
+    }
+
+    // ---- what sessions and cursors call
+
+    #[inline]
+    pub(crate) fn open_object(&self, uri: &str) -> Result<InUse> {
+        self.db.open_object(uri)
+    }
+
+    pub(crate) fn open_checkpoint(&self, uri: &str, checkpoint: &str) -> Result<InUse> {
+        self.db.open_checkpoint(uri, checkpoint)
+    }
+
+    pub(crate) fn metadata(&self) -> &Catalog {
+        &self.db.catalog
+    }
+
+    pub(crate) fn metadata_value(&self, key: &str) -> Result<Option<String>> {
+        self.db.catalog.get(key)
+    }
+
+    /// The value of the metadata table's own entry.
+    pub(crate) fn metadata_file_value(&self) -> Result<String> {
+        Ok(self.db.turtle.lock().metadata.clone())
+    }
+
+    pub(crate) fn change_metadata(&self, changes: &[Change<'_>]) -> Result<()> {
+        let _schema = self.db.schema_lock.lock();
+        self.db.change_metadata(changes)
+    }
+
+    pub(crate) fn create_form(&self, key: &str, value: &str) -> Result<String> {
+        self.db.create_form(key, value)
+    }
+
+    pub(crate) fn create(&self, uri: &str, config: &str) -> Result<()> {
+        self.db.create(uri, config)
+    }
+
+    pub(crate) fn drop_object(&self, uri: &str, config: &str) -> Result<()> {
+        self.db.drop_object(uri, config)
+    }
+
+    pub(crate) fn alter(&self, uri: &str, config: &str) -> Result<()> {
+        self.db.alter(uri, config)
+    }
+
+    pub(crate) fn verify(&self, uri: &str, config: &str) -> Result<()> {
+        crate::verify::verify(&self.db, uri, config)
+    }
+
+    pub(crate) fn checkpoint(&self, config: &str) -> Result<()> {
+        let request = Request::parse(config)?;
+        checkpoint::checkpoint(&self.db, &self.keys, &request)
+    }
+
+    /// Reports a connection method's failure.
+    fn reported<T>(&self, method: &'static str, result: Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            let error = if error.is_not_found() { Error::new(crate::ErrorCode::ENOENT, "not found") } else { error };
+            self.messenger.report(crate::event::Origin::call(method), &error);
+            error
+        })
+    }
+
+    fn reconfigure(&self, method: &str, config: &str) -> Result<()> {
+        use crate::plugin::config::{Config, ConfigParser};
+        crate::session::check(method, config)?;
+        for item in ConfigParser::new(config) {
+            let (key, _) = item?;
+            if !matches!(key.text(), "verbose" | "error_prefix" | "json_output") {
+                let key = key.text();
+                return Err(Error::unsupported(format!(
+                    "{key}: this setting can't be changed on an open connection yet"
+                )));
+            }
+        }
+        open::configure_messages(&self.messenger, &Config::single(config))
+    }
+}

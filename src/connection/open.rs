@@ -1,0 +1,290 @@
+//! Opening a database: the sequence of block specification, section 16.1.
+//!
+//! 1. The application's string is checked, early extensions run, the file system is chosen: no file has been touched.
+//! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled.
+//! 3. An existing database is inspected through a read-only handle on its metadata: whatever can't be served is refused
+//!    here, before anything is changed. The key provider gets its blob.
+//! 4. A new database gets its files, the turtle last; the metadata is opened for use, the history store's file is made,
+//!    threads start.
+
+use super::servers::Servers;
+use super::{Connection, ConnectionInner, Resources, inspect};
+use crate::block::BlockManager;
+use crate::cache::{Cache, CacheLimits};
+use crate::config::settings::ConnectionSettings;
+use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
+use crate::config::{merge, metadata};
+use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
+use crate::extensions::{LoadedExtensions, linked};
+use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
+use crate::metadata::Turtle;
+use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenRequest, USER_CONFIG_FILE};
+use crate::os::LocalFileSystem;
+use crate::packing::Format;
+use crate::plugin::config::Config;
+use crate::plugin::extension::{Extension, MessageLevel, Messages};
+use crate::plugin::file_system::FileSystem;
+use crate::schema::{Database, DatabaseParts};
+use crate::txn::TxnGlobal;
+use crate::{Error, ErrorCode, Result};
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What an open is called with.
+pub(super) struct OpenCall<'a> {
+    pub(super) home: &'a Path,
+    pub(super) handler: Option<Arc<dyn EventHandler>>,
+    pub(super) config: &'a str,
+    /// Extensions beyond the linked ones.
+    pub(super) extensions: &'a [&'static Extension],
+    pub(super) file_system: Option<Arc<dyn FileSystem>>,
+}
+
+const CALL: &str = "wiredtiger_open";
+/// The metadata file's allocation size in bytes.
+const METADATA_ALLOCATION: u32 = 4096;
+
+/// Opens a connection. A failure is reported to the event handler; damage comes back as `WT_TRY_SALVAGE`.
+pub(super) fn open(call: OpenCall<'_>) -> Result<Connection> {
+    let handler = call.handler.clone().unwrap_or_else(|| Arc::new(DefaultHandler));
+    let messenger = Arc::new(Messenger::new(handler, Arc::new(SystemClock)));
+    open_with(&call, &messenger).map_err(|error| {
+        let error = match error {
+            Error::NotFound => Error::new(ErrorCode::ENOENT, "not found"),
+            Error::Corrupt(corruption) => Error::new(ErrorCode::TRY_SALVAGE, corruption.to_string()),
+            error => error,
+        };
+        messenger.report(Origin::call(CALL), &error);
+        error
+    })
+}
+
+fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connection> {
+    crate::session::check(CALL, call.config)?;
+    let environment = environment(call.config)?;
+    let sources = Sources { application: call.config, environment: &environment, ..Sources::default() };
+    let preliminary = sources.preliminary();
+    let early = Config::new(&preliminary);
+    messenger.set_prefix(early.text_or("error_prefix", "")?);
+    let readonly = early.bool_or("readonly", false)?;
+    if early.bool_or("in_memory", false)? {
+        return Err(Error::unsupported("in_memory: in-memory databases are not supported yet"));
+    }
+    if early.bool_or("salvage", false)? {
+        return Err(Error::unsupported("salvage: salvaging a database is not supported yet"));
+    }
+    let voice: Arc<dyn Messages> = Arc::new(ExtensionVoice(Arc::clone(messenger)));
+    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, Arc::clone(&voice));
+    extensions.load_early(early.get("extensions")?)?;
+    let fs = match (&call.file_system, extensions.file_system()) {
+        (Some(given), _) => Arc::clone(given),
+        (None, Some(loaded)) => Arc::clone(loaded),
+        (None, None) => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
+    };
+    let request = OpenRequest {
+        create: early.bool_or("create", false)?,
+        exclusive: early.bool_or("exclusive", false)?,
+        readonly,
+        salvage: false,
+    };
+    let home = home::enter(&*fs, call.home, request)?;
+    for notice in &home.notices {
+        messenger.message(Origin::call(CALL), Category::Default, Level::Notice, || notice.clone());
+    }
+    let (settings, merged) = settle(call, &sources, &*fs, readonly)?;
+    configure_messages(messenger, &Config::single(&merged))?;
+    extensions.load_late(Config::single(&merged).get("extensions")?)?;
+    let opening = Opening { call, messenger, fs, home, settings, readonly, voice };
+    opening.finish(extensions, &sources)
+}
+
+/// The environment's configuration, if it may be used.
+fn environment(config: &str) -> Result<String> {
+    if !Config::single(config).bool_or("use_environment", true)? {
+        return Ok(String::new());
+    }
+    Ok(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default())
+}
+
+/// Reads the configuration files and settles everything: typed settings, and all of it as one string.
+fn settle(
+    call: &OpenCall<'_>,
+    sources: &Sources<'_>,
+    fs: &dyn FileSystem,
+    readonly: bool,
+) -> Result<(ConnectionSettings, String)> {
+    let read = |name: &str| -> Result<String> {
+        match home::read_config_file(fs, call.home, name)? {
+            Some(bytes) => file_text(name, &bytes),
+            None => Ok(String::new()),
+        }
+    };
+    let preliminary = sources.preliminary();
+    let uses_base = Config::new(&preliminary).bool_or("config_base", true)?;
+    let base_file = if uses_base { read(BASE_CONFIG_FILE)? } else { String::new() };
+    let user_file = read(USER_CONFIG_FILE)?;
+    let sources = Sources { base_file: &base_file, user_file: &user_file, ..*sources };
+    sources.check()?;
+    let version = crate::config::sources::Release::DEFAULT.to_config();
+    let [defaults, version, base, application, user, environment] = sources.stack(&version);
+    let overlay = if readonly { READONLY_OVERLAY } else { "" };
+    let stack = [defaults, version, base, application, user, environment, overlay];
+    let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
+    Ok((settings, merge(&stack, None)?))
+}
+
+/// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
+pub(super) fn configure_messages(messenger: &Messenger, config: &Config<'_>) -> Result<()> {
+    if let Some(prefix) = config.get("error_prefix")? {
+        messenger.set_prefix(prefix.text());
+    }
+    if let Some(verbose) = config.get("verbose")? {
+        let items = verbose.items().collect::<Result<Vec<_>>>()?;
+        messenger.set_verbose(
+            items.iter().map(|(key, value)| {
+                (key.text(), Some(value.text()).filter(|text| !text.is_empty() && *text != "true"))
+            }),
+        )?;
+    }
+    if let Some(json) = config.get("json_output")? {
+        let items = json.items().collect::<Result<Vec<_>>>()?;
+        let has = |word| items.iter().any(|(key, _)| key.text() == word);
+        messenger.set_json(has("error"), has("message"));
+    }
+    Ok(())
+}
+
+/// An open past its configuration.
+struct Opening<'a> {
+    call: &'a OpenCall<'a>,
+    messenger: &'a Arc<Messenger>,
+    fs: Arc<dyn FileSystem>,
+    home: Home,
+    settings: ConnectionSettings,
+    readonly: bool,
+    voice: Arc<dyn Messages>,
+}
+
+impl Opening<'_> {
+    fn finish(self, extensions: LoadedExtensions, sources: &Sources<'_>) -> Result<Connection> {
+        let path = self.call.home;
+        let txns = TxnGlobal::new(usize::try_from(self.settings.session_max).unwrap_or(usize::MAX));
+        let cache = Arc::new(Cache::new(self.cache_limits()));
+        let turtle = Turtle::read(&*self.fs, path)?;
+        inspect::refuse_foreign_files(&*self.fs, path)?;
+        let found = match &turtle {
+            Some(turtle) => {
+                turtle.check_version()?;
+                let parts = self.parts(&txns, &cache, true);
+                Some(inspect::inspect(parts, turtle, self.readonly)?)
+            }
+            None => None,
+        };
+        let key_row = found.as_ref().and_then(|found| found.key_row.as_deref());
+        let key_home = KeyHome {
+            file_system: Arc::clone(&self.fs),
+            directory: path.to_owned(),
+            mode: if self.readonly { Mode::ReadOnly } else { Mode::Writable },
+            salvage: false,
+        };
+        let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
+        let has_provider = provider.is_some();
+        let keys = KeyService::open(provider, key_home, key_row, Arc::clone(&self.voice))?;
+        let turtle = match turtle {
+            Some(turtle) => {
+                if !self.readonly {
+                    home::remove_leftovers(&*self.fs, path)?;
+                }
+                turtle
+            }
+            None => self.create_files(sources)?,
+        };
+        let learned = found.map(|found| found.learned).unwrap_or_default();
+        let db = Database::open(self.parts(&txns, &cache, self.readonly), turtle, learned)?;
+        if !self.readonly {
+            db.create_history_store()?;
+        }
+        let mut servers = Servers::start(&cache, &txns)?;
+        let inner = Arc::new(ConnectionInner {
+            db,
+            messenger: Arc::clone(self.messenger),
+            txns,
+            keys,
+            has_provider,
+            is_new: self.home.is_new,
+            text_format: Arc::new(Format::parse("S")?),
+            bytes_format: Arc::new(Format::parse("u")?),
+            resources: Mutex::new(None),
+        });
+        if self.settings.checkpoint_wait_s > 0 && !self.readonly {
+            servers.start_checkpoints(Arc::downgrade(&inner), self.settings.checkpoint_wait_s)?;
+        }
+        *inner.resources.lock() = Some(Resources { servers, extensions, lock: self.home.lock });
+        self.messenger.general(GeneralEvent::ConnectionReady);
+        Ok(Connection { inner })
+    }
+
+    fn parts(&self, txns: &Arc<TxnGlobal>, cache: &Arc<Cache>, readonly: bool) -> DatabaseParts {
+        DatabaseParts {
+            home: self.call.home.to_owned(),
+            fs: Arc::clone(&self.fs),
+            messenger: Arc::clone(self.messenger),
+            txns: Arc::clone(txns),
+            cache: Arc::clone(cache),
+            readonly,
+            in_memory: false,
+        }
+    }
+
+    fn cache_limits(&self) -> CacheLimits {
+        let eviction = &self.settings.eviction;
+        CacheLimits {
+            size: self.settings.cache_size,
+            target: eviction.target,
+            trigger: eviction.trigger,
+            dirty_target: eviction.dirty_target,
+            dirty_trigger: eviction.dirty_trigger,
+        }
+    }
+
+    /// The files of a new database; the turtle, which makes it one, comes last.
+    fn create_files(&self, sources: &Sources<'_>) -> Result<Turtle> {
+        let path = self.call.home;
+        if self.settings.config_base {
+            let version = self.settings.release.to_config();
+            let text = sources.new_base_file(&version)?;
+            let settings = file_text(BASE_CONFIG_FILE, text.as_bytes())?;
+            home::write_base_config(&*self.fs, path, &settings)?;
+        }
+        home::remove_leftovers(&*self.fs, path)?;
+        let renamed = BlockManager::create(&*self.fs, &path.join(METADATA_FILE), METADATA_ALLOCATION)?;
+        if let Some(aside) = renamed {
+            self.messenger.message(Origin::call(CALL), Category::Default, Level::Notice, || {
+                format!("unexpected file {METADATA_FILE} found, renamed to {}", aside.display())
+            });
+        }
+        let turtle = Turtle::new(metadata::file("key_format=S,value_format=S", 0)?);
+        turtle.write(&*self.fs, path)?;
+        Ok(turtle)
+    }
+}
+
+/// Gives what extensions say to the connection's event handler.
+struct ExtensionVoice(Arc<Messenger>);
+
+impl Messages for ExtensionVoice {
+    fn message(&self, level: MessageLevel, text: &str) {
+        let level = match level {
+            MessageLevel::Error => return self.0.error(Origin::default(), 0, text),
+            MessageLevel::Warning => Level::Warning,
+            MessageLevel::Notice => Level::Notice,
+            MessageLevel::Info => Level::Info,
+            other => Level::Debug(u8::try_from(other as i32).unwrap_or(1)),
+        };
+        self.0.message(Origin::default(), Category::Extension, level, || text.to_owned());
+    }
+}
+
+/// The key under which the key provider's row lies; named here so that the inspection needn't know key providers.
+pub(super) const KEY_ROW: &str = METADATA_KEY;

@@ -1,0 +1,223 @@
+//! Opening cursors: which kind a URI means, and what the configuration asks for.
+//!
+//! Source: API specification, sections 6.2 and 11.
+
+use super::bounds::BoundSide;
+use super::dump::DumpFormat;
+use super::metadata::MetadataCursor;
+use super::table::TableCursor;
+use super::text::Texts;
+use super::{Cursor, Kind, unsupported};
+use crate::packing::Format;
+use crate::plugin::config::Config;
+use crate::schema::InUse;
+use crate::session::Session;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// What the configuration of a cursor asks for.
+#[derive(Debug, Clone)]
+struct Options {
+    overwrite: bool,
+    raw: bool,
+    readonly: bool,
+    dump: Option<DumpFormat>,
+    checkpoint: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { overwrite: true, raw: false, readonly: false, dump: None, checkpoint: None }
+    }
+}
+
+/// What `bound` is to do.
+pub(super) enum BoundAction {
+    /// `side` is `None` where it isn't given.
+    Set {
+        side: Option<BoundSide>,
+        inclusive: bool,
+    },
+    Clear,
+}
+
+/// Opens a cursor.
+pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str) -> Result<Cursor<'session>> {
+    let options = if config.is_empty() { Options::default() } else { parse(config)? };
+    let prefix = uri.split_once(':').map_or("", |(prefix, _)| prefix);
+    match prefix {
+        "table" | "file" | "colgroup" => {
+            let file = match &options.checkpoint {
+                None => session.connection().open_object(uri)?,
+                Some(name) => session.connection().open_checkpoint(uri, name)?,
+            };
+            Ok(on_file(session, uri, file, &options))
+        }
+        "metadata" => {
+            let create_form = uri == "metadata:create";
+            let readonly = options.readonly_unless_told(config)?;
+            let cursor = MetadataCursor::new(create_form);
+            let formats = session.connection().text_format();
+            let exchange = (Arc::clone(formats), Arc::clone(formats));
+            Ok(new_cursor(session, uri, Kind::Metadata(cursor), exchange, readonly, &options))
+        }
+        "config" => {
+            let formats = session.connection().text_format();
+            let exchange = (Arc::clone(formats), Arc::clone(formats));
+            Ok(new_cursor(session, uri, Kind::Placeholder, exchange, true, &options))
+        }
+        "index" => Err(index_error(session, uri)?),
+        "lsm" => Err(Error::unsupported(format!("lsm object type no longer supported: {uri}"))),
+        "backup" | "log" | "statistics" | "tiered" => {
+            Err(Error::unsupported(format!("{uri}: cursors of this kind are not supported yet")))
+        }
+        _ => Err(Error::unsupported(format!("unknown object type: {uri}"))),
+    }
+}
+
+/// Opens a cursor on the object of `from`, positioned on the same key.
+pub(crate) fn duplicate<'session>(
+    session: &'session Session,
+    from: &Cursor<'session>,
+    config: &str,
+) -> Result<Cursor<'session>> {
+    let options = if config.is_empty() { Options::default() } else { parse(config)? };
+    let key = from.key_bytes()?.to_vec();
+    let mut copy = match &from.kind {
+        Kind::Table(table) => on_file(session, &from.uri, table.file.again()?, &options),
+        Kind::Metadata(_) => open(session, &from.uri, config)?,
+        Kind::Placeholder => return Err(unsupported()),
+    };
+    let fill = |out: &mut Vec<u8>| {
+        out.extend_from_slice(&key);
+        Ok(())
+    };
+    match &mut copy.kind {
+        Kind::Table(table) => table.set_key(session, fill).and_then(|()| table.search(session))?,
+        Kind::Metadata(metadata) => metadata.set_key(fill).and_then(|()| metadata.search(session))?,
+        Kind::Placeholder => {}
+    }
+    Ok(copy)
+}
+
+fn on_file<'session>(session: &'session Session, uri: &str, file: InUse, options: &Options) -> Cursor<'session> {
+    let formats = (Arc::clone(&file.key_format), Arc::clone(&file.value_format));
+    let readonly = options.readonly || options.checkpoint.is_some() || session.connection().is_readonly();
+    let table = TableCursor::new(session, file, options.overwrite);
+    new_cursor(session, uri, Kind::Table(table), formats, readonly, options)
+}
+
+fn new_cursor<'session>(
+    session: &'session Session,
+    uri: &str,
+    kind: Kind,
+    formats: (Arc<Format>, Arc<Format>),
+    readonly: bool,
+    options: &Options,
+) -> Cursor<'session> {
+    let (key_format, value_format) = formats;
+    let (key_exchange, value_exchange) = if options.dump.is_some() {
+        let text = session.connection().text_format();
+        (Arc::clone(text), Arc::clone(text))
+    } else if options.raw {
+        let bytes = session.connection().bytes_format();
+        (Arc::clone(bytes), Arc::clone(bytes))
+    } else {
+        (Arc::clone(&key_format), Arc::clone(&value_format))
+    };
+    Cursor {
+        session,
+        uri: uri.into(),
+        kind,
+        key_format,
+        value_format,
+        key_exchange,
+        value_exchange,
+        readonly,
+        texts: Texts::new(options.dump),
+    }
+}
+
+/// `index:TABLE:NAME`: the errors of WiredTiger for what isn't there, and one for what isn't built.
+fn index_error(session: &Session, uri: &str) -> Result<Error> {
+    if uri.bytes().filter(|byte| *byte == b':').count() < 2 {
+        return Ok(Error::invalid(format!("Invalid cursor URI: '{uri}'")));
+    }
+    let object = uri.split('(').next().unwrap_or(uri);
+    Ok(match session.connection().metadata_value(object)? {
+        None => Error::NotFound,
+        Some(_) => Error::unsupported(format!("{uri}: index cursors are not supported yet")),
+    })
+}
+
+impl Options {
+    /// Metadata cursors are read-only unless `readonly=false` is written out.
+    fn readonly_unless_told(&self, config: &str) -> Result<bool> {
+        Ok(self.readonly || Config::single(config).get("readonly")?.is_none())
+    }
+}
+
+fn parse(config: &str) -> Result<Options> {
+    let config = Config::single(config);
+    for key in ["next_random", "debug.dump_version", "debug.release_evict"] {
+        if config.bool_or(key, false)? {
+            return Err(not_built(key));
+        }
+    }
+    match config.text_or("bulk", "false")? {
+        "false" | "0" => {}
+        "true" | "1" | "" | "bitmap" => return Err(not_built("bulk")),
+        _ => return Err(Error::invalid("Value for 'bulk' must be a boolean or 'bitmap'")),
+    }
+    let dump = match config.text_or("dump", "")? {
+        "" => None,
+        "print" => Some(DumpFormat::Print),
+        "hex" => Some(DumpFormat::Hex),
+        form => return Err(Error::unsupported(format!("dump={form}: this form is not supported yet"))),
+    };
+    let checkpoint = config.text_or("checkpoint", "")?;
+    Ok(Options {
+        overwrite: config.bool_or("overwrite", true)?,
+        raw: config.bool_or("raw", false)?,
+        readonly: config.bool_or("readonly", false)?,
+        dump,
+        checkpoint: Some(checkpoint).filter(|name| !name.is_empty()).map(str::to_owned),
+    })
+}
+
+fn not_built(key: &str) -> Error {
+    Error::unsupported(format!("{key}: cursors of this kind are not supported yet"))
+}
+
+/// What the configuration of `bound` asks for.
+pub(super) fn parse_bound(config: &str) -> Result<BoundAction> {
+    crate::session::check("WT_CURSOR.bound", config)?;
+    let config = Config::single(config);
+    if config.text_or("action", "set")? == "clear" {
+        return Ok(BoundAction::Clear);
+    }
+    let side = match config.text_or("bound", "")? {
+        "lower" => Some(BoundSide::Lower),
+        "upper" => Some(BoundSide::Upper),
+        _ => None,
+    };
+    Ok(BoundAction::Set { side, inclusive: config.bool_or("inclusive", true)? })
+}
+
+/// `bound` without a side.
+pub(super) fn no_side() -> Error {
+    Error::invalid("a bound must be specified when setting bounds, either \"lower\" or \"upper\"")
+}
+
+/// Applies `reconfigure`.
+pub(super) fn reconfigure(kind: &mut Kind, session: &Session, config: &str) -> Result<()> {
+    match kind {
+        Kind::Table(table) => {
+            crate::session::check("WT_CURSOR.reconfigure", config)?;
+            table.unposition(session);
+            table.overwrite = Config::single(config).bool_or("overwrite", table.overwrite)?;
+            Ok(())
+        }
+        Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+    }
+}

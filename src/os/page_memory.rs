@@ -1,0 +1,287 @@
+//! Memory for page images, apart from the general allocator.
+//!
+//! Pages come and go by the ten-thousand, are made by one thread and freed by another, and differ in size by a few
+//! kilobytes. A general allocator with an arena per thread keeps what was freed in each of them, so that a process needs a
+//! multiple of the configured cache. Here, chunks of [`CHUNK_BYTES`] are taken from the system, cut into equal slots of
+//! one size class (a multiple of [`UNIT_BYTES`]), shared by all threads, and returned as soon as they are empty.
+//!
+//! Invariants:
+//! 1. A chunk's address is a multiple of its size, so that a slot's address tells its chunk.
+//! 2. A slot is either handed out (owned by one [`PageBuffer`]) or in its chunk's free list.
+//! 3. What is larger than the largest class, or much smaller than the smallest, comes from the general allocator.
+#![allow(unsafe_code, reason = "an allocator; the invariants are above")]
+
+use parking_lot::Mutex;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+const UNIT_BYTES: usize = 4 << 10;
+const CLASSES: usize = 16;
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// An immutable run of bytes.
+pub(crate) struct PageBuffer {
+    bytes: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a buffer owns its bytes, which don't change after it was made.
+unsafe impl Send for PageBuffer {}
+// SAFETY: as above.
+unsafe impl Sync for PageBuffer {}
+
+struct Chunk {
+    class: usize,
+    free: Vec<NonNull<u8>>,
+    slots: usize,
+    /// Its index in the class's list of chunks with free slots, if it has any.
+    listed: Option<usize>,
+}
+
+// SAFETY: the addresses in the free list belong to the chunk, which the pool owns.
+unsafe impl Send for Chunk {}
+
+/// Chunks by address, and for each class the chunks that have free slots.
+struct Pool {
+    chunks: HashMap<usize, Chunk>,
+    with_free: [Vec<usize>; CLASSES],
+}
+
+static POOL: Mutex<Option<Pool>> = Mutex::new(None);
+
+impl PageBuffer {
+    /// A copy of `bytes`.
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self { bytes: NonNull::dangling(), len: 0 };
+        }
+        let target = allocate(bytes.len());
+        // SAFETY: the allocation is this buffer's alone and as long as `bytes`.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+        Self { bytes: target, len: bytes.len() }
+    }
+
+    /// Bytes of memory a buffer of `len` bytes takes.
+    pub(crate) fn footprint(len: usize) -> usize {
+        class_of(len).map_or(len, |class| (class + 1) * UNIT_BYTES)
+    }
+}
+
+impl Deref for PageBuffer {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the buffer owns `len` initialised bytes (or none, at a dangling address).
+        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for PageBuffer {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: allocated with that length, freed once.
+            unsafe { free(self.bytes, self.len) };
+        }
+    }
+}
+
+/// `len` uninitialised bytes (not 0), aligned to eight.
+pub(crate) fn allocate(len: usize) -> NonNull<u8> {
+    match class_of(len) {
+        Some(class) => POOL.lock().get_or_insert_with(Pool::new).take(class),
+        // SAFETY: the layout isn't empty.
+        None => NonNull::new(unsafe { alloc(layout(len)) }).unwrap_or_else(|| handle_alloc_error(layout(len))),
+    }
+}
+
+/// # Safety
+/// `bytes` came from [`allocate`] with the same `len`, and nothing uses them any more.
+pub(crate) unsafe fn free(bytes: NonNull<u8>, len: usize) {
+    match class_of(len) {
+        Some(_) => {
+            if let Some(pool) = &mut *POOL.lock() {
+                pool.give_back(bytes);
+            }
+        }
+        // SAFETY: by contract, allocated with that layout.
+        None => unsafe { dealloc(bytes.as_ptr(), layout(len)) },
+    }
+}
+
+fn layout(len: usize) -> Layout {
+    Layout::from_size_align(len, 8).unwrap_or_else(|_| handle_alloc_error(Layout::new::<u64>()))
+}
+
+/// The size class of a buffer; `None`: the general allocator.
+fn class_of(len: usize) -> Option<usize> {
+    let units = len.div_ceil(UNIT_BYTES);
+    // A buffer of less than half a unit would waste most of its slot.
+    (len > UNIT_BYTES / 2 && units <= CLASSES).then(|| units - 1)
+}
+
+impl Pool {
+    fn new() -> Self {
+        Self { chunks: HashMap::new(), with_free: std::array::from_fn(|_| Vec::new()) }
+    }
+
+    fn take(&mut self, class: usize) -> NonNull<u8> {
+        let address = match self.with_free[class].last() {
+            Some(address) => *address,
+            None => self.add_chunk(class),
+        };
+        let Some(chunk) = self.chunks.get_mut(&address) else { unreachable!("listed chunks exist") };
+        let Some(slot) = chunk.free.pop() else { unreachable!("listed chunks have free slots") };
+        if chunk.free.is_empty() {
+            chunk.listed = None;
+            self.with_free[class].pop();
+        }
+        slot
+    }
+
+    fn add_chunk(&mut self, class: usize) -> usize {
+        let base = system::take_chunk();
+        let slot_bytes = (class + 1) * UNIT_BYTES;
+        let slots = CHUNK_BYTES / slot_bytes;
+        // SAFETY: the offsets lie within the chunk.
+        let free = (0..slots).rev().map(|slot| unsafe { base.add(slot * slot_bytes) }).collect();
+        let listed = Some(self.with_free[class].len());
+        let address = base.as_ptr().addr();
+        self.with_free[class].push(address);
+        self.chunks.insert(address, Chunk { class, free, slots, listed });
+        address
+    }
+
+    fn give_back(&mut self, slot: NonNull<u8>) {
+        let address = slot.as_ptr().addr() & !(CHUNK_BYTES - 1);
+        let Some(chunk) = self.chunks.get_mut(&address) else { unreachable!("a slot belongs to a chunk") };
+        let class = chunk.class;
+        chunk.free.push(slot);
+        let listed = match chunk.listed {
+            Some(listed) => listed,
+            None => {
+                let listed = self.with_free[class].len();
+                chunk.listed = Some(listed);
+                self.with_free[class].push(address);
+                listed
+            }
+        };
+        // One empty chunk of a class stays, so that a page that comes and goes doesn't cost two system calls.
+        if chunk.free.len() == chunk.slots && self.with_free[class].len() > 1 {
+            // The slot at the chunk's start carries the address of the whole.
+            let base = chunk.free.iter().copied().find(|slot| slot.as_ptr().addr() == address);
+            self.chunks.remove(&address);
+            self.with_free[class].swap_remove(listed);
+            if let Some(moved) = self.with_free[class].get(listed)
+                && let Some(moved) = self.chunks.get_mut(moved)
+            {
+                moved.listed = Some(listed);
+            }
+            if let Some(base) = base {
+                // SAFETY: taken by `take_chunk`; all of its slots are free, and it is forgotten here.
+                unsafe { system::return_chunk(base) };
+            }
+        }
+    }
+}
+
+#[cfg(all(unix, not(miri)))]
+mod system {
+    //! Chunks as anonymous mappings: returning one gives its memory back at once.
+    use super::{CHUNK_BYTES, NonNull, ptr};
+
+    pub(super) fn take_chunk() -> NonNull<u8> {
+        // Twice the size, of which the part at a multiple of the size is kept.
+        // SAFETY: a new anonymous mapping; nothing is overlaid.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                2 * CHUNK_BYTES,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; CHUNK_BYTES]>());
+        }
+        let before = start.addr().next_multiple_of(CHUNK_BYTES) - start.addr();
+        let after = CHUNK_BYTES - before;
+        // SAFETY: both parts lie in the mapping just made, outside of the kept chunk.
+        unsafe {
+            let chunk = start.cast::<u8>().add(before);
+            if before > 0 {
+                libc::munmap(start, before);
+            }
+            if after > 0 {
+                libc::munmap(chunk.add(CHUNK_BYTES).cast(), after);
+            }
+            NonNull::new_unchecked(chunk)
+        }
+    }
+
+    /// # Safety
+    /// `chunk` came from [`take_chunk`], and nothing of it is in use.
+    pub(super) unsafe fn return_chunk(chunk: NonNull<u8>) {
+        // SAFETY: by contract.
+        unsafe { libc::munmap(chunk.as_ptr().cast(), CHUNK_BYTES) };
+    }
+}
+
+#[cfg(not(all(unix, not(miri))))]
+mod system {
+    //! Chunks from the general allocator.
+    use super::{CHUNK_BYTES, NonNull};
+    use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+
+    fn layout() -> Layout {
+        Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES).unwrap_or_else(|_| handle_alloc_error(Layout::new::<u8>()))
+    }
+
+    pub(super) fn take_chunk() -> NonNull<u8> {
+        // SAFETY: the layout isn't empty.
+        NonNull::new(unsafe { alloc(layout()) }).unwrap_or_else(|| handle_alloc_error(layout()))
+    }
+
+    /// # Safety
+    /// `chunk` came from [`take_chunk`], and nothing of it is in use.
+    pub(super) unsafe fn return_chunk(chunk: NonNull<u8>) {
+        // SAFETY: by contract.
+        unsafe { dealloc(chunk.as_ptr(), layout()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_keep_their_bytes_while_others_come_and_go() {
+        let rounds = if cfg!(miri) { 60 } else { 3_000 };
+        let mut live: Vec<(PageBuffer, u8)> = Vec::new();
+        for round in 0..rounds {
+            let len = (round * 7919) % 80_000;
+            live.push((PageBuffer::copy_of(&vec![round as u8; len]), round as u8));
+            if live.len() > 50 {
+                let (gone, byte) = live.swap_remove((round * 31) % 50);
+                assert!(gone.iter().all(|found| *found == byte));
+            }
+        }
+        for (buffer, byte) in &live {
+            assert!(buffer.iter().all(|found| found == byte));
+        }
+    }
+
+    #[test]
+    fn a_footprint_is_the_slot() {
+        assert_eq!(PageBuffer::footprint(100), 100);
+        assert_eq!(PageBuffer::footprint(4096), 4096);
+        assert_eq!(PageBuffer::footprint(4097), 8192);
+        assert_eq!(PageBuffer::footprint(65_536), 65_536);
+        assert_eq!(PageBuffer::footprint(65_537), 65_537);
+    }
+}

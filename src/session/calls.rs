@@ -1,0 +1,171 @@
+//! The methods of a session that aren't about transactions.
+//!
+//! Source: API specification, sections 6.1 to 6.5.
+
+use super::transaction::parse_isolation;
+use super::{Failure, Session};
+use crate::cursor::Cursor;
+use crate::plugin::config::Config;
+use crate::txn::Isolation;
+use crate::{Error, ErrorCode, Result};
+
+impl Session {
+    /// Opens a cursor on `table:NAME`, `file:NAME`, `colgroup:NAME` or `metadata:`. Keys: `overwrite` (default true),
+    /// `raw`, `readonly`, `append`, `dump` (`print` or `hex`), `checkpoint`.
+    ///
+    /// # Errors
+    /// `ENOENT` for a missing object; `EINVAL` for a bad configuration; `ENOTSUP` for kinds that don't exist or aren't
+    /// built; `EBUSY` while the object is in exclusive use. A transaction is not harmed.
+    pub fn open_cursor(&self, uri: &str, config: &str) -> Result<Cursor<'_>> {
+        const METHOD: &str = "WT_SESSION.open_cursor";
+        self.enter()?;
+        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::open_cursor(self, uri, config));
+        opened.map_err(|error| {
+            let busy = error.code() == ErrorCode::EBUSY;
+            let failure = if busy { Failure::Silent } else { Failure::SparesTransaction };
+            self.method_failed(METHOD, uri, error, failure)
+        })
+    }
+
+    /// Opens a cursor on the object of another one, positioned on its key.
+    ///
+    /// # Errors
+    /// `EINVAL` if `cursor` has no key, `ENOENT` if there is no record with it; else as [`Session::open_cursor`].
+    pub fn duplicate_cursor<'session>(
+        &'session self,
+        cursor: &Cursor<'session>,
+        config: &str,
+    ) -> Result<Cursor<'session>> {
+        const METHOD: &str = "WT_SESSION.open_cursor";
+        self.enter()?;
+        // WiredTiger asks the cursor for its key, and the failure is that of the accessor.
+        cursor.get_key_raw()?;
+        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::duplicate_cursor(self, cursor, config));
+        opened.map_err(|error| self.method_failed(METHOD, cursor.uri(), error, Failure::SparesTransaction))
+    }
+
+    /// Creates `table:NAME` or `file:NAME`. An object that exists is left as it is, unless `exclusive` asks for an error.
+    /// Not part of a transaction.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad name or configuration; `EEXIST` with `exclusive`; `ENOTSUP` for kinds of objects and settings
+    /// that aren't built. Nothing has been created then.
+    pub fn create(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.create", uri, config, || self.connection.create(uri, config))
+    }
+
+    /// Drops an object and removes its files. Keys: `force` (no error for a missing object; changes since the last
+    /// checkpoint are discarded), `remove_files`. Not part of a transaction.
+    ///
+    /// # Errors
+    /// `ENOENT`; `EBUSY` while a cursor is open on the object, and for one that was changed since the last checkpoint.
+    pub fn drop(&self, uri: &str, config: &str) -> Result<()> {
+        const METHOD: &str = "WT_SESSION.drop";
+        self.enter()?;
+        let dropped = self
+            .writable()
+            .and_then(|()| super::check(METHOD, config))
+            .and_then(|()| self.connection.drop_object(uri, config));
+        dropped.map_err(|error| {
+            let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
+            self.method_failed(METHOD, uri, error, failure)
+        })
+    }
+
+    /// Changes settings of an object that need no rewriting of its data: `app_metadata`, `cache_resident`, ...
+    ///
+    /// # Errors
+    /// `ENOENT`; `EBUSY` while a cursor is open on the object; `EINVAL` for a bad configuration.
+    pub fn alter(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.alter", uri, config, || self.connection.alter(uri, config))
+    }
+
+    /// Checks every page, every block and their accounting of an object; what is wrong is reported to the event handler.
+    /// Keys: `strict`, `read_corrupt`.
+    ///
+    /// # Errors
+    /// `ENOENT`; `EBUSY` while a cursor is open on the object and for one that was changed since the last checkpoint;
+    /// `WT_ERROR` for a damaged object.
+    pub fn verify(&self, uri: &str, config: &str) -> Result<()> {
+        self.call("WT_SESSION.verify", uri, config, || self.connection.verify(uri, config))
+    }
+
+    /// Makes everything committed so far durable. Keys: `name`, `drop`, `force`, `use_timestamp`.
+    ///
+    /// # Errors
+    /// `EINVAL` inside a transaction and for a bad configuration; errors of the file system. The former checkpoint is
+    /// valid then.
+    pub fn checkpoint(&self, config: &str) -> Result<()> {
+        self.call("WT_SESSION.checkpoint", "", config, || {
+            self.writable()?;
+            if self.in_transaction() {
+                return Err(Error::invalid("not permitted in a running transaction"));
+            }
+            self.reset_cursors();
+            self.connection.checkpoint(config)
+        })
+    }
+
+    /// Resets all cursors of the session, except for their bounds.
+    ///
+    /// # Errors
+    /// `EINVAL` inside a transaction.
+    pub fn reset(&self) -> Result<()> {
+        self.call("WT_SESSION.reset", "", "", || {
+            if self.in_transaction() {
+                return Err(Error::invalid("not permitted in a running transaction"));
+            }
+            self.reset_cursors();
+            Ok(())
+        })
+    }
+
+    /// Changes the session's settings: `isolation`, and others that have no effect yet. Resets all cursors.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad configuration, and for `isolation` inside a transaction.
+    pub fn reconfigure(&self, config: &str) -> Result<()> {
+        const METHOD: &str = "WT_SESSION.reconfigure";
+        self.enter()?;
+        self.configure(METHOD, config).map_err(|error| {
+            let spares = error.to_string() == "not permitted in a running transaction";
+            let failure = if spares { Failure::SparesTransaction } else { Failure::Full };
+            self.method_failed(METHOD, "", error, failure)
+        })
+    }
+
+    pub(crate) fn configure(&self, method: &'static str, config: &str) -> Result<()> {
+        super::check(method, config)?;
+        self.reset_cursors();
+        let word = Config::single(config).text_or("isolation", "")?;
+        if !word.is_empty() {
+            if self.in_transaction() {
+                return Err(Error::invalid("not permitted in a running transaction"));
+            }
+            let isolation: Isolation = parse_isolation(word)?;
+            self.default_isolation.set(isolation);
+        }
+        Ok(())
+    }
+
+    fn schema_call(
+        &self,
+        method: &'static str,
+        uri: &str,
+        config: &str,
+        body: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        self.call(method, uri, config, || {
+            self.writable()?;
+            body()
+        })
+    }
+
+    /// Refuses what a read-only connection doesn't do.
+    fn writable(&self) -> Result<()> {
+        if self.connection.is_readonly() {
+            return Err(Error::unsupported("Unsupported session method"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! Transactions of a session.
+//!
+//! Source: API specification, section 6.4; transactions specification, sections 2 and 3.
+
+use super::{Failure, Session};
+use crate::event::Origin;
+use crate::plugin::config::Config;
+use crate::txn::Isolation;
+use crate::{Error, Result};
+
+impl Session {
+    /// Begins a transaction. Keys: `isolation`, `ignore_prepare`, `name`, `priority`, `operation_timeout_ms`,
+    /// `no_timestamp`, `sync`.
+    ///
+    /// # Errors
+    /// `EINVAL` inside a transaction and for bad configuration; `ENOTSUP` for the keys of timestamps, which aren't
+    /// built yet. No transaction is running then.
+    pub fn begin_transaction(&self, config: &str) -> Result<()> {
+        const METHOD: &str = "WT_SESSION.begin_transaction";
+        self.enter()?;
+        let begun = self.begin_from(METHOD, config);
+        begun.map_err(|error| self.method_failed(METHOD, "", error, Failure::Full))
+    }
+
+    fn begin_from(&self, method: &'static str, config: &str) -> Result<()> {
+        let (isolation, ignores_prepare) = if config.is_empty() {
+            (self.default_isolation.get(), false)
+        } else {
+            super::check(method, config)?;
+            self.begin_settings(config)?
+        };
+        if self.in_transaction.get() {
+            return Err(Error::invalid("not permitted in a running transaction"));
+        }
+        self.txn.borrow_mut().begin(isolation);
+        self.isolation.set(isolation);
+        self.ignores_prepare.set(ignores_prepare);
+        self.in_transaction.set(true);
+        Ok(())
+    }
+
+    fn begin_settings(&self, config: &str) -> Result<(Isolation, bool)> {
+        let config = Config::single(config);
+        for key in ["read_timestamp"] {
+            if config.get(key)?.is_some_and(|item| !item.is_empty()) {
+                return Err(not_built(key));
+            }
+        }
+        for key in ["roundup_timestamps.prepared", "roundup_timestamps.read"] {
+            if config.get(key)?.is_some_and(|item| item.truth()) {
+                return Err(not_built(key));
+            }
+        }
+        let isolation = match config.text_or("isolation", "")? {
+            "" => self.default_isolation.get(),
+            word => parse_isolation(word)?,
+        };
+        let ignores_prepare = config.text_or("ignore_prepare", "false")? == "true";
+        Ok((isolation, ignores_prepare))
+    }
+
+    /// Commits the transaction. Cursors keep their positions. After an error there is no transaction any more.
+    ///
+    /// # Errors
+    /// `EINVAL` outside a transaction, for bad configuration, and for a transaction that changed something and in which
+    /// a call failed; `ENOTSUP` for timestamps.
+    pub fn commit_transaction(&self, config: &str) -> Result<()> {
+        const METHOD: &str = "WT_SESSION.commit_transaction";
+        self.enter()?;
+        let committed = self.commit_from(METHOD, config);
+        committed.map_err(|error| {
+            if self.in_transaction.get() {
+                // The commit's own error is what the caller must see; a failing rollback panics the connection.
+                if let Err(error) = self.roll_back() {
+                    self.failed(Origin::call(METHOD), error, Failure::SparesTransaction);
+                }
+            }
+            self.method_failed(METHOD, "", error, Failure::SparesTransaction)
+        })
+    }
+
+    fn commit_from(&self, method: &'static str, config: &str) -> Result<()> {
+        if !config.is_empty() {
+            super::check(method, config)?;
+        }
+        if !self.in_transaction.get() {
+            return Err(Error::invalid("only permitted in a running transaction"));
+        }
+        if !config.is_empty() {
+            let config = Config::single(config);
+            for key in ["commit_timestamp", "durable_timestamp"] {
+                if config.get(key)?.is_some_and(|item| !item.is_empty()) {
+                    return Err(not_built(key));
+                }
+            }
+        }
+        let mut txn = self.txn.borrow_mut();
+        if txn.is_failed() && txn.has_modifications() {
+            return Err(Error::invalid("failed  transaction requires rollback"));
+        }
+        txn.commit()?;
+        drop(txn);
+        self.ended();
+        Ok(())
+    }
+
+    /// Rolls the transaction back. Positioned cursors are reset.
+    ///
+    /// # Errors
+    /// `EINVAL` outside a transaction and for bad configuration.
+    pub fn rollback_transaction(&self, config: &str) -> Result<()> {
+        const METHOD: &str = "WT_SESSION.rollback_transaction";
+        self.call(METHOD, "", config, || {
+            if !self.in_transaction.get() {
+                return Err(Error::invalid("only permitted in a running transaction"));
+            }
+            self.roll_back()
+        })
+    }
+
+    /// Takes a new snapshot in a transaction that hasn't changed anything.
+    ///
+    /// # Errors
+    /// `ENOTSUP` at weaker isolation than snapshot and after a modification.
+    pub fn reset_snapshot(&self) -> Result<()> {
+        self.enter()?;
+        self.renew_snapshot().map_err(|error| {
+            let origin = Origin::call("connection-open-session");
+            self.failed(origin, error, Failure::SparesTransaction)
+        })
+    }
+
+    fn renew_snapshot(&self) -> Result<()> {
+        if self.isolation() != Isolation::Snapshot {
+            return Err(Error::unsupported("not supported in read-committed or read-uncommitted transactions"));
+        }
+        let mut txn = self.txn.borrow_mut();
+        if txn.has_modifications() {
+            return Err(Error::unsupported("only supported before a transaction makes modifications"));
+        }
+        if self.in_transaction.get() {
+            txn.renew_snapshot();
+        } else {
+            txn.release_snapshot();
+        }
+        Ok(())
+    }
+
+    /// Prepares the transaction: not built yet.
+    ///
+    /// # Errors
+    /// `EINVAL` outside a transaction, else `ENOTSUP`.
+    pub fn prepare_transaction(&self, config: &str) -> Result<()> {
+        self.call("WT_SESSION.prepare_transaction", "", config, || {
+            if self.connection.is_readonly() {
+                return Err(Error::unsupported("Unsupported session method"));
+            }
+            self.need_transaction()?;
+            Err(not_built("prepare_timestamp"))
+        })
+    }
+
+    /// Gives the transaction a timestamp: not built yet.
+    ///
+    /// # Errors
+    /// `EINVAL` outside a transaction, else `ENOTSUP`.
+    pub fn timestamp_transaction(&self, config: &str) -> Result<()> {
+        self.call("WT_SESSION.timestamp_transaction", "", config, || {
+            self.need_transaction()?;
+            Err(not_built("timestamp_transaction"))
+        })
+    }
+
+    /// Runs `body` in a transaction and commits it. If the body or the commit fails with `WT_ROLLBACK`, all of it is
+    /// run again in a new transaction, without limit; any other error rolls back and is returned.
+    ///
+    /// # Errors
+    /// Those of `body`, of beginning and of committing; `EINVAL` inside a transaction.
+    pub fn transaction<T>(&self, mut body: impl FnMut(&Self) -> Result<T>) -> Result<T> {
+        loop {
+            self.begin_transaction("")?;
+            let rollback = Rollback { session: self };
+            let result = body(self);
+            let result = match result {
+                Ok(value) => self.commit_transaction("").map(|()| value),
+                Err(error) => Err(error),
+            };
+            // Rolls back what is still running, also when the body panicked.
+            drop(rollback);
+            match result {
+                Err(Error::Rollback(_)) => std::thread::yield_now(),
+                result => return result,
+            }
+        }
+    }
+
+    pub(super) fn roll_back(&self) -> Result<()> {
+        let result = self.txn.borrow_mut().rollback();
+        self.ended();
+        self.reset_cursors();
+        result
+    }
+
+    fn ended(&self) {
+        self.in_transaction.set(false);
+        self.ignores_prepare.set(false);
+    }
+
+    fn need_transaction(&self) -> Result<()> {
+        if self.in_transaction.get() { Ok(()) } else { Err(Error::invalid("only permitted in a running transaction")) }
+    }
+}
+
+/// Rolls the session's transaction back when it goes out of scope with one running.
+struct Rollback<'a> {
+    session: &'a Session,
+}
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        if self.session.in_transaction.get() {
+            // The body's error is what the caller must see; a failing rollback panics the connection.
+            let _ = self.session.roll_back();
+        }
+    }
+}
+
+/// The isolation a configuration word names.
+pub(super) fn parse_isolation(word: &str) -> Result<Isolation> {
+    match word {
+        "read-uncommitted" => Ok(Isolation::ReadUncommitted),
+        "read-committed" => Ok(Isolation::ReadCommitted),
+        "snapshot" => Ok(Isolation::Snapshot),
+        word => Err(Error::invalid(format!("Value '{word}' is not a valid choice"))),
+    }
+}
+
+/// Timestamps have an issue of their own.
+fn not_built(key: &str) -> Error {
+    Error::unsupported(format!("{key}: timestamps are not supported yet"))
+}

@@ -1,0 +1,78 @@
+//! Undamaged directories: what hardwired reads equals what the real engine read.
+
+use std::path::{Path, PathBuf};
+
+use rstest::rstest;
+
+use super::support::{Case, assert_unchanged, data, hardwired, rows, snapshot};
+
+fn home_and<'a>(home: &'a Path, rest: &[&'a str]) -> Vec<&'a str> {
+    let home = home.to_str().expect("temporary directories have UTF-8 names");
+    ["-h", home].into_iter().chain(rest.iter().copied()).collect()
+}
+
+#[rstest]
+fn a_read_only_dump_is_equal_and_changes_nothing(#[files("tests/data/corpus/read/*/case.json")] path: PathBuf) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    let before = snapshot(copy.path());
+    for object in case.objects() {
+        let expected = object.expected("hex").expect("each object has a hex dump");
+        let dump = hardwired(home_and(copy.path(), &["-r", "dump", "-x", object.uri])).succeeded();
+        assert_eq!(rows(&dump), rows(&expected), "{}", object.uri);
+        assert_eq!(rows(&dump).len(), object.json["rows"].as_u64().unwrap() as usize, "{}", object.uri);
+        if let Some(expected) = object.expected("print") {
+            let dump = hardwired(home_and(copy.path(), &["-r", "dump", object.uri])).succeeded();
+            assert_eq!(rows(&dump), rows(&expected), "{}", object.uri);
+        }
+    }
+    assert_unchanged(&before, copy.path());
+}
+
+/// Opening for writing and closing rewrites metadata and may rewrite pages: nothing may get lost on the way.
+#[rstest]
+fn a_dump_stays_equal_over_several_opens(#[files("tests/data/corpus/read/*/case.json")] path: PathBuf) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    for round in 1..=3 {
+        for object in case.objects() {
+            let expected = object.expected("hex").expect("each object has a hex dump");
+            let dump = hardwired(home_and(copy.path(), &["dump", "-x", object.uri])).succeeded();
+            assert_eq!(data(&dump), data(&expected), "{} in round {round}", object.uri);
+        }
+    }
+}
+
+#[rstest]
+fn every_object_verifies(#[files("tests/data/corpus/read/*/case.json")] path: PathBuf) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    for object in case.objects() {
+        hardwired(home_and(copy.path(), &["verify", object.uri])).succeeded();
+    }
+}
+
+#[rstest]
+fn list_names_the_same_objects(#[files("tests/data/corpus/read/*/case.json")] path: PathBuf) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    let output = hardwired(home_and(copy.path(), &["-r", "list"])).succeeded();
+    let expected: Vec<&str> =
+        case.json["list"].as_array().expect("a list").iter().map(|name| name.as_str().expect("a name")).collect();
+    assert_eq!(String::from_utf8(output).unwrap().lines().collect::<Vec<_>>(), expected);
+}
+
+/// What one database dumps, another loads: the copy's dump is the same.
+#[rstest]
+fn a_dump_loads_into_a_new_database(#[files("tests/data/corpus/read/row-*/case.json")] path: PathBuf) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    let fresh = tempfile::tempdir().unwrap();
+    for object in case.objects() {
+        let dump = hardwired(home_and(copy.path(), &["-r", "dump", "-x", object.uri])).succeeded();
+        super::support::hardwired_with_input(home_and(fresh.path(), &["load"]), &dump).succeeded();
+        let again = hardwired(home_and(fresh.path(), &["dump", "-x", object.uri])).succeeded();
+        assert_eq!(data(&again), data(&dump), "{}", object.uri);
+        hardwired(home_and(fresh.path(), &["verify", object.uri])).succeeded();
+    }
+}
