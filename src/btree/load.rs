@@ -284,7 +284,7 @@ impl LeafBuilder<'_> {
         let located = |error: Error| error.in_object(&self.tree.name, page.address.offset);
         let leaf = RowLeaf::open(&page.image).map_err(located)?;
         let mut rows = leaf.rows();
-        let mut row = page::row_leaf::Row::default();
+        let mut row = page::row_leaf::Row::EMPTY;
         while rows.read(&mut row).map_err(located)? {
             match (row.key, row.value, row.window) {
                 (RowKey::Plain(key), value, None) if self.deleted.is_none() && self.rebuilt.is_none() => {

@@ -57,14 +57,15 @@ fn dump(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Outc
             let open = std::fs::File::create(file)
                 .map_err(|error| Stop::because(format_args!("{file}: open"), &Error::io("open", error)))?;
             let mut output = std::io::BufWriter::with_capacity(1 << 16, open);
-            write_dump(&mut output, &header, &mut cursor, &uri, &request, &mut progress)
-                .and_then(|()| output.flush().map_err(Stop::from))
+            let written = write_dump(&mut output, &header, &mut cursor, &uri, &request, &mut progress);
+            // What was read before an error is shown.
+            written.and(output.flush().map_err(Stop::from))
         }
         None => {
             let output = context.streams.output.clone();
             let mut output = BatchedOutput { shared: output, batch: Vec::with_capacity(1 << 16) };
-            write_dump(&mut output, &header, &mut cursor, &uri, &request, &mut progress)
-                .and_then(|()| output.flush().map_err(Stop::from))
+            let written = write_dump(&mut output, &header, &mut cursor, &uri, &request, &mut progress);
+            written.and(output.flush().map_err(Stop::from))
         }
     };
     progress.finish();
@@ -121,7 +122,6 @@ fn write_dump(
     request: &Request,
     progress: &mut Progress,
 ) -> Outcome {
-    output.write_all(header.as_bytes())?;
     for (bound, side) in [(&request.lower, "lower"), (&request.upper, "upper")] {
         if let Some(key) = bound {
             cursor
@@ -130,6 +130,7 @@ fn write_dump(
                 .map_err(|error| Stop::because(format_args!("{uri}: cursor.bound"), &error))?;
         }
     }
+    output.write_all(header.as_bytes())?;
     match &request.key {
         Some(key) => write_around(output, cursor, uri, key, request),
         None => {

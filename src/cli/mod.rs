@@ -166,12 +166,16 @@ impl Tool {
                 if words.is_empty() {
                     action(&self.streams).map_err(|stop| self.told(command, stop))
                 } else {
-                    Err(self.told(command, Stop::Usage(None)))
+                    self.told(command, Stop::Usage(None));
+                    Err(())
                 }
             }
             (Some(command), _) => self.on_database(&globals, command, words),
             (None, None) if globals.verify_metadata => self.verify_metadata(&globals),
-            (None, _) => Err(self.say_usage()),
+            (None, _) => {
+                self.say_usage();
+                Err(())
+            }
         }
     }
 
@@ -180,7 +184,8 @@ impl Tool {
             Ok(options) => options,
             Err(bad) => {
                 self.complain(&bad.to_string());
-                return Err(self.say_usage());
+                self.say_usage();
+                return Err(());
             }
         };
         let mut globals = Globals { home: ".".to_owned(), log: "log=(recover=error)", ..Globals::default() };
@@ -202,7 +207,7 @@ impl Tool {
                     return Ok(None);
                 }
                 '?' => {
-                    let _ = self.say_usage();
+                    self.say_usage();
                     return Ok(None);
                 }
                 letter => {

@@ -76,7 +76,9 @@ fn takes_argument(letters: &str, letter: char) -> Option<bool> {
 mod tests {
     use super::*;
 
-    fn take(line: &str, letters: &str) -> (Result<Vec<(char, String)>, BadOption>, Vec<String>) {
+    type Options = Result<Vec<(char, String)>, BadOption>;
+
+    fn take(line: &str, letters: &str) -> (Options, Vec<String>) {
         let mut words: VecDeque<String> = line.split_whitespace().map(str::to_owned).collect();
         let options = take_options(&mut words, letters)
             .map(|options| options.into_iter().map(|option| (option.letter, option.argument)).collect());

@@ -11,6 +11,7 @@
 
 use super::open::KEY_ROW;
 use crate::btree::TreeCursor;
+use crate::event::{Category, Level, Origin};
 use crate::metadata::home::{BACKUP_FILE, HISTORY_FILE};
 use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, SNAPSHOT_KEY};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoint_lsn_of, checkpoints_of, current};
@@ -50,12 +51,19 @@ pub(super) fn inspect(parts: DatabaseParts, turtle: &Turtle, readonly: bool) -> 
     let learned = db.learn()?;
     let rows = db.catalog.with_prefix("file:")?;
     check_history_file(&db, &*fs, &home)?;
-    if !readonly {
-        for (uri, value) in &rows {
-            if let Some(checkpoint) = current(&checkpoints_of(value, uri)?) {
-                refuse_timestamps(uri, checkpoint, &db)?;
+    for (uri, value) in &rows {
+        if let Some(checkpoint) = current(&checkpoints_of(value, uri)?) {
+            match refuse_timestamps(uri, checkpoint, &db) {
+                // A reader is shown the newest state as it is on disk, and told so.
+                Err(error) if readonly => {
+                    let origin = Origin { object: uri, call: "wiredtiger_open" };
+                    db.messenger.message(origin, Category::Recovery, Level::Warning, || error.to_string());
+                }
+                checked => checked?,
             }
         }
+    }
+    if !readonly {
         refuse_history(&db)?;
     }
     Ok(Found { learned, key_row: db.catalog.get(KEY_ROW)? })
@@ -123,7 +131,7 @@ fn refuse_history(db: &Database) -> Result<()> {
     let mut txn = Txn::new(&db.txns)?;
     txn.prepare_read(Isolation::ReadUncommitted);
     let mut cursor = TreeCursor::new(&file.tree);
-    let found = cursor.next(&mut txn);
+    let found = cursor.next(&txn);
     cursor.reset();
     txn.release_snapshot();
     if found? { Err(not_writable(HISTORY_URI, "older versions of records")) } else { Ok(()) }

@@ -104,8 +104,7 @@ impl<'session> Cursor<'session> {
     /// # Errors
     /// `EINVAL` for a key that doesn't fit the format, is empty or too long; the key slot is empty then.
     pub fn set_key(&mut self, key: impl PackRow) -> Result<()> {
-        let format = Arc::clone(&self.key_exchange);
-        self.fill_key(|out| key.pack_row(&format, out))
+        self.fill_key(|format, out| key.pack_row(format, out))
     }
 
     /// Sets the key to packed bytes, whatever the format.
@@ -114,7 +113,7 @@ impl<'session> Cursor<'session> {
     /// As [`Cursor::set_key`].
     #[inline]
     pub fn set_key_raw(&mut self, key: &[u8]) -> Result<()> {
-        self.fill_key(|out| {
+        self.fill_key(|_, out| {
             out.extend_from_slice(key);
             Ok(())
         })
@@ -125,8 +124,7 @@ impl<'session> Cursor<'session> {
     /// # Errors
     /// `EINVAL` for a value that doesn't fit the format; the value slot is empty then.
     pub fn set_value(&mut self, value: impl PackRow) -> Result<()> {
-        let format = Arc::clone(&self.value_exchange);
-        self.fill_value(|out| value.pack_row(&format, out))
+        self.fill_value(|format, out| value.pack_row(format, out))
     }
 
     /// Sets the value to packed bytes, whatever the format.
@@ -135,7 +133,7 @@ impl<'session> Cursor<'session> {
     /// As [`Cursor::set_value`].
     #[inline]
     pub fn set_value_raw(&mut self, value: &[u8]) -> Result<()> {
-        self.fill_value(|out| {
+        self.fill_value(|_, out| {
             out.extend_from_slice(value);
             Ok(())
         })
@@ -218,11 +216,11 @@ impl<'session> Cursor<'session> {
     }
 
     #[inline]
-    fn fill_key(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        let session = self.session;
+    fn fill_key(&mut self, fill: impl FnOnce(&Format, &mut Vec<u8>) -> Result<()>) -> Result<()> {
+        let Self { session, kind, texts, key_exchange: format, .. } = self;
         let result = session.enter().and_then(|()| {
-            let fill = self.texts.decode_key(fill);
-            match &mut self.kind {
+            let fill = texts.decode_key(|out| fill(format, out));
+            match kind {
                 Kind::Table(table) => table.set_key(session, fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
                 Kind::Placeholder => Ok(()),
@@ -232,11 +230,11 @@ impl<'session> Cursor<'session> {
     }
 
     #[inline]
-    fn fill_value(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        let session = self.session;
+    fn fill_value(&mut self, fill: impl FnOnce(&Format, &mut Vec<u8>) -> Result<()>) -> Result<()> {
+        let Self { session, kind, texts, value_exchange: format, .. } = self;
         let result = session.enter().and_then(|()| {
-            let fill = self.texts.decode_value(fill);
-            match &mut self.kind {
+            let fill = texts.decode_value(|out| fill(format, out));
+            match kind {
                 Kind::Table(table) => table.set_value(session, fill),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
                 Kind::Placeholder => Ok(()),

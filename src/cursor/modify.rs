@@ -40,18 +40,18 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(&[(b"XY".as_slice(), 2, 2)], b"01XY456789")]
-    #[case(&[(b"XYZ", 2, 1)], b"01XYZ3456789")]
-    #[case(&[(b"", 0, 8)], b"89")]
-    #[case(&[(b"X", 12, 1)], b"0123456789..X")]
-    #[case(&[(b"X", 9, 5)], b"012345678X")]
-    #[case(&[(b"AB", 0, 0), (b"", 0, 1)], b"B0123456789")]
-    fn entries_replace_grow_shrink_and_pad(#[case] entries: &[(&[u8], usize, usize)], #[case] expected: &[u8]) {
+    #[case(&[("XY", 2, 2)], "01XY456789")]
+    #[case(&[("XYZ", 2, 1)], "01XYZ3456789")]
+    #[case(&[("", 0, 8)], "89")]
+    #[case(&[("X", 12, 1)], "0123456789..X")]
+    #[case(&[("X", 9, 5)], "012345678X")]
+    #[case(&[("AB", 0, 0), ("", 0, 1)], "B0123456789")]
+    fn entries_replace_grow_shrink_and_pad(#[case] entries: &[(&str, usize, usize)], #[case] expected: &str) {
         let entries: Vec<Modify<'_>> =
-            entries.iter().map(|&(data, offset, size)| Modify { data, offset, size }).collect();
+            entries.iter().map(|&(data, offset, size)| Modify { data: data.as_bytes(), offset, size }).collect();
         let mut value = b"0123456789".to_vec();
         apply(&mut value, &entries, b'.').unwrap();
-        assert_eq!(value, expected);
+        assert_eq!(value, expected.as_bytes());
     }
 
     #[test]

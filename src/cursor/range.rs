@@ -63,8 +63,7 @@ impl<'session> Cursor<'session> {
             Bound::Included(key) => (key, true),
             Bound::Excluded(key) => (key, false),
         };
-        let format = std::sync::Arc::clone(&self.key_exchange);
-        self.fill_key(|out| key.pack_row(&format, out))?;
+        self.fill_key(|format, out| key.pack_row(format, out))?;
         self.set_bound(side, inclusive)
     }
 }

@@ -40,7 +40,7 @@ impl Catalog {
 
     /// The value of a key.
     pub(crate) fn get(&self, key: &str) -> Result<Option<String>> {
-        Ok(self.seek(|state| state.cursor.search(&mut state.txn, &packed(key)))?.map(|(_, value)| value))
+        Ok(self.seek(|state| state.cursor.search(&state.txn, &packed(key)))?.map(|(_, value)| value))
     }
 
     /// The value of a key that must be there: [`Error::NotFound`] otherwise.
@@ -50,20 +50,20 @@ impl Catalog {
 
     /// The first row.
     pub(crate) fn first(&self) -> Result<Option<Row>> {
-        self.seek(|state| state.cursor.next(&mut state.txn))
+        self.seek(|state| state.cursor.next(&state.txn))
     }
 
     /// The last row.
     pub(crate) fn last(&self) -> Result<Option<Row>> {
-        self.seek(|state| state.cursor.prev(&mut state.txn))
+        self.seek(|state| state.cursor.prev(&state.txn))
     }
 
     /// The first row after a key.
     pub(crate) fn after(&self, key: &str) -> Result<Option<Row>> {
         let key = packed(key);
         self.seek(|state| {
-            let found = state.cursor.seek_ge(&mut state.txn, &key)?;
-            if found && state.cursor.key() == key { state.cursor.next(&mut state.txn) } else { Ok(found) }
+            let found = state.cursor.seek_ge(&state.txn, &key)?;
+            if found && state.cursor.key() == key { state.cursor.next(&state.txn) } else { Ok(found) }
         })
     }
 
@@ -71,8 +71,8 @@ impl Catalog {
     pub(crate) fn before(&self, key: &str) -> Result<Option<Row>> {
         let key = packed(key);
         self.seek(|state| {
-            let found = state.cursor.seek_le(&mut state.txn, &key)?;
-            if found && state.cursor.key() == key { state.cursor.prev(&mut state.txn) } else { Ok(found) }
+            let found = state.cursor.seek_le(&state.txn, &key)?;
+            if found && state.cursor.key() == key { state.cursor.prev(&state.txn) } else { Ok(found) }
         })
     }
 

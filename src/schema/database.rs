@@ -40,6 +40,9 @@ pub(crate) struct DatabaseParts {
     pub(crate) in_memory: bool,
 }
 
+/// A file's URI, and the name and order of one of its checkpoints.
+type CheckpointKey = (Box<str>, Box<str>);
+
 /// What a look at the metadata's rows teaches.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Learned {
@@ -76,7 +79,7 @@ pub(crate) struct Database {
     /// Open files by the URI of what they store: `table:` and `colgroup:`.
     objects: RwLock<HashMap<Box<str>, Arc<FileHandle>>>,
     /// Read-only handles on checkpoints by file URI and checkpoint name.
-    checkpoints: Mutex<HashMap<(Box<str>, Box<str>), Arc<FileHandle>>>,
+    checkpoints: Mutex<HashMap<CheckpointKey, Arc<FileHandle>>>,
     last_file_id: AtomicU64,
     /// The time of the last checkpoint: times strictly increase.
     last_checkpoint_time: AtomicU64,
