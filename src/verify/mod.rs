@@ -44,8 +44,8 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 pub(crate) use object::verify;
-pub use report::{Counts, Progress, VerifyReport};
 use report::Reporter;
+pub use report::{Counts, Progress, VerifyReport};
 use walk::Walk;
 
 /// How two packed keys are ordered.
@@ -136,7 +136,8 @@ pub fn verify_file(
     message: &mut dyn FnMut(&str),
     progress: &mut dyn FnMut(Progress),
 ) -> Result<VerifyReport> {
-    let mut checkpoints: Vec<&Checkpoint> = input.checkpoints.iter().filter(|checkpoint| !checkpoint.is_fake()).collect();
+    let mut checkpoints: Vec<&Checkpoint> =
+        input.checkpoints.iter().filter(|checkpoint| !checkpoint.is_fake()).collect();
     checkpoints.sort_by_key(|checkpoint| checkpoint.order);
     let newest = checkpoints.last().map(|checkpoint| checkpoint.cookie.as_slice());
     let name = input.uri.strip_prefix("file:").unwrap_or(input.uri);

@@ -21,11 +21,9 @@ struct Said {
 /// Verifies and records everything.
 fn run(input: &VerifyInput<'_>) -> (Result<VerifyReport>, Said) {
     let mut said = Said::default();
-    let result = verify_file(
-        input,
-        &mut |message| said.messages.push(message.to_owned()),
-        &mut |progress| said.progress.push(progress),
-    );
+    let result = verify_file(input, &mut |message| said.messages.push(message.to_owned()), &mut |progress| {
+        said.progress.push(progress)
+    });
     (result, said)
 }
 

@@ -70,10 +70,8 @@ impl Store {
         block.checkpoint_start().unwrap();
         let mut written = self.tree.checkpoint(txn.snapshot()).unwrap();
         let action = |index| if delete.contains(&index) { CheckpointAction::Delete } else { CheckpointAction::Keep };
-        let entry = |(index, old): (usize, &Checkpoint)| CheckpointEntry {
-            cookie: old.cookie.clone(),
-            action: action(index),
-        };
+        let entry =
+            |(index, old): (usize, &Checkpoint)| CheckpointEntry { cookie: old.cookie.clone(), action: action(index) };
         let mut entries: Vec<CheckpointEntry> = self.checkpoints.iter().enumerate().map(entry).collect();
         let new = block.checkpoint(&mut entries, written.root.as_mut(), None).unwrap();
         block.sync().unwrap();
@@ -150,8 +148,7 @@ fn open(
     write_gen: u64,
 ) -> (Arc<Tree>, Arc<TxnGlobal>, Arc<Cache>) {
     let block = BlockSettings { allocation_size: settings.allocation_size, ..BlockSettings::default() };
-    let (block, root) =
-        BlockManager::open(fs, Path::new(PATH), URI, block, cookie.as_deref(), OpenMode::Live).unwrap();
+    let (block, root) = BlockManager::open(fs, Path::new(PATH), URI, block, cookie.as_deref(), OpenMode::Live).unwrap();
     let (txns, cache) = (TxnGlobal::new(10), Cache::new(CacheLimits::of_size(cache_bytes)));
     let tree = Tree::open(TreeOpen {
         name: URI.to_owned(),
@@ -196,6 +193,10 @@ pub(super) fn remove(cursor: &mut TreeCursor, txn: &mut Txn, key: &[u8]) -> bool
     let removed = cursor.remove(txn, key);
     let found = !matches!(removed, Err(Error::NotFound));
     assert!(removed.is_ok() || !found, "{removed:?}");
-    if found { txn.commit().unwrap() } else { txn.rollback().unwrap() }
+    if found {
+        txn.commit().unwrap()
+    } else {
+        txn.rollback().unwrap()
+    }
     found
 }

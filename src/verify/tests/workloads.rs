@@ -14,7 +14,7 @@ const ROUNDS: u64 = 24;
 fn key(numbers: &mut Numbers, space: u64) -> Vec<u8> {
     let number = numbers.below(space);
     // Some keys don't fit the leaf.
-    let tail = if number % 97 == 0 { 400 } else { number % 9 };
+    let tail = if number.is_multiple_of(97) { 400 } else { number % 9 };
     format!("key-{number:05}{}", "x".repeat(tail as usize)).into_bytes()
 }
 
