@@ -261,6 +261,10 @@ impl Leaf {
                 .fold(key.len(), |shared, word| shared.min(crate::sync::slots::common_prefix(key, self.key_of(*word))));
             self.slots.set_prefix(&key[..shared], 0, |word| self.key_of(word));
         }
+        // The range grew downwards when an empty page before this one went away.
+        if index == 0 && *key < *inner.low {
+            inner.low = key.into();
+        }
         let old = self.slots.insert(index, key, row.word(), None);
         inner.old_arrays.extend(old);
     }
