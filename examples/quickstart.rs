@@ -11,7 +11,7 @@ fn main() -> hardwired::Result<()> {
     // One transaction; run again by itself if another one was faster.
     session.transaction(|session| {
         let mut planets = session.open_cursor("table:planets", "")?;
-        for (name, moons, finder) in [("mars", 2, "Hall"), ("earth", 1, "-"), ("neptune", 16, "Lassell")] {
+        for (name, moons, finder) in [("mars", 2_u32, "Hall"), ("earth", 1, "-"), ("neptune", 16, "Lassell")] {
             planets.put(name, (moons, finder))?;
         }
         Ok(())
@@ -19,8 +19,9 @@ fn main() -> hardwired::Result<()> {
     session.checkpoint("")?;
 
     let mut planets = session.open_cursor("table:planets", "")?;
-    for planet in planets.range::<String, (u32, String)>("m"..)? {
-        let (name, (moons, finder)) = planet?;
+    while planets.next()? {
+        let name: &str = planets.get_key()?;
+        let (moons, finder): (u32, &str) = planets.get_value()?;
         println!("{name}: {moons} moons, the first found by {finder}");
     }
     Ok(())

@@ -8,7 +8,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Some((&choice, cookie)) = data.split_first() else { return };
     let allocation_size = 512 << (choice % 19);
     let Ok(decoded) = CheckpointCookie::decode(cookie, allocation_size) else { return };
-    let encoded = decoded.encode(allocation_size);
+    let encoded = decoded.encode(allocation_size).expect("what was decoded encodes");
     let again = CheckpointCookie::decode(&encoded, allocation_size).expect("what was encoded decodes");
     assert_eq!(again, decoded);
 });

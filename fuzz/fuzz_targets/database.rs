@@ -17,8 +17,8 @@ use libfuzzer_sys::{Corpus, fuzzer_mutate};
 
 const HOME: &str = "home";
 /// Objects looked at in one run, and rows of each: a directory may name many.
-const MAX_OBJECTS: usize = 12;
-const MAX_ROWS: usize = 3000;
+const MAX_OBJECTS: usize = 6;
+const MAX_ROWS: usize = 400;
 /// What the text files of a directory may grow to.
 const MAX_TEXT_BYTES: usize = 8192;
 

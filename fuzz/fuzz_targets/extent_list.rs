@@ -40,7 +40,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         rolling_size: 0,
         object_id: 0,
     };
-    let cookie = cookie.encode(ALLOCATION_SIZE as u32);
+    let cookie = cookie.encode(ALLOCATION_SIZE as u32).expect("the cookie is in order");
     let settings = BlockSettings { allocation_size: ALLOCATION_SIZE as u32, ..BlockSettings::default() };
     let Ok((manager, _)) = BlockManager::open(&fs, path, "f.wt", settings, Some(&cookie), OpenMode::Live) else {
         return;

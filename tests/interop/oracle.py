@@ -95,7 +95,7 @@ SHAPES = {
     ],
     "dictionary": [("table:dictionary", U + ",dictionary=100", lambda rand: [(text(n), bytes([n % 5]) * 50) for n in range(800)])],
     "several-tables": [(f"table:t{n}", U, (lambda n: lambda rand: small_rows(rand, n * 50))(n)) for n in range(12)],
-    "pages": [("table:pages", U + SMALL_PAGES, lambda rand: small_rows(rand, 60000))],
+    "pages": [("table:pages", U + ",allocation_size=512B,internal_page_max=512B,leaf_page_max=512B", lambda rand: small_rows(rand, 24000))],
     "file-objects": [("file:bare.wt", U, small_rows), ("file:no-suffix", S, named_rows)],
 }
 
