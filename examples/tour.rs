@@ -155,7 +155,7 @@ fn block(line: &str) -> Result<(u32, (u32, String))> {
     Ok((code_point(first)?, (code_point(last)?, name.to_owned())))
 }
 
-/// `U+6C34	kDefinition	water, liquid, lotion, juice`
+/// `U+6C34 kDefinition water, liquid, lotion, juice`
 fn definition(line: &str) -> Result<(u32, String)> {
     let mut fields = line.splitn(3, '\t');
     let (Some(code), Some(_), Some(text)) = (fields.next(), fields.next(), fields.next()) else {

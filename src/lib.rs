@@ -21,7 +21,7 @@ mod schema;
 pub mod session;
 mod sync;
 pub mod txn;
-mod verify;
+pub mod verify;
 
 pub use connection::{Builder, Connection, wiredtiger_open};
 pub use cursor::{BoundSide, Cursor, Modify, Range};

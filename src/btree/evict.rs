@@ -26,6 +26,8 @@ const VISITS: usize = 64;
 const SPARED_GENERATIONS: u32 = 1;
 /// Writers free replaced pages when this much waits, whether an eviction thread runs or not.
 const RETIRED_BYTES: u64 = 2 << 20;
+/// Rounds of eviction that a reader makes for one page, at most.
+const PAGE_ROUNDS: usize = 4;
 /// How long a writer waits for memory before its transaction is rolled back.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
@@ -49,7 +51,7 @@ impl Tree {
                 break;
             }
             self.txns.update_oldest();
-            let Some(want) = self.cache.want() else { break };
+            let Some(want) = self.cache.want(false) else { break };
             let done = self.cache.evict_round(Want { aggressive: round > 2, ..want });
             self.txns.reclaimer().collect();
             if done > 0 {
@@ -72,6 +74,21 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// Called before a page is read: evicts others while memory is over its trigger. The caller may be pinned (what is
+    /// evicted meanwhile is freed when the next operation begins) but holds no latch.
+    pub(super) fn make_room_for_page(&self) {
+        if self.txns.reclaimer().retired_bytes() > RETIRED_BYTES {
+            self.txns.reclaimer().collect();
+        }
+        for _ in 0..PAGE_ROUNDS {
+            if !self.cache.over_space_trigger() {
+                break;
+            }
+            self.txns.update_oldest();
+            self.cache.evict_round(Want { space: true, clean: false, aggressive: true });
+        }
     }
 
     /// Looks at a leaf; gives the bytes that left memory or became clean.

@@ -48,6 +48,7 @@ impl Tree {
                 format!("the tree is deeper than {MAX_DEPTH} levels"),
             ));
         }
+        self.make_room_for_page();
         let low = parent.low.unwrap_or_default();
         let page = self.read_page(on_disk.child.address)?;
         let new = match (page.header.page_type, on_disk.child.kind) {

@@ -130,9 +130,9 @@ fn random_operations_agree_with_a_model() {
                 txn.prepare_read(Isolation::Snapshot);
                 let (next, previous) = (model.range(key.clone()..).next(), model.range(..=key.clone()).next_back());
                 assert_eq!(cursor.seek_ge(&txn, &key).unwrap(), next.is_some());
-                assert_eq!(next.is_none_or(|(key, _)| key == cursor.key()), true);
+                assert!(next.is_none_or(|(key, _)| key == cursor.key()));
                 assert_eq!(cursor.seek_le(&txn, &key).unwrap(), previous.is_some());
-                assert_eq!(previous.is_none_or(|(key, _)| key == cursor.key()), true);
+                assert!(previous.is_none_or(|(key, _)| key == cursor.key()));
                 if previous.is_some() {
                     let before = model.range(..cursor.key().to_vec()).next_back();
                     assert_eq!(cursor.prev(&txn).unwrap(), before.is_some());
@@ -281,9 +281,9 @@ fn checkpoints_hold_what_was_committed_and_a_small_cache_suffices() {
         for _ in 0..rounds {
             let key = key(numbers.next());
             // Some values are large enough for overflow blocks.
-            let len = if numbers.next() % 50 == 0 { 3_000 } else { numbers.next() % 40 };
+            let len = if numbers.next().is_multiple_of(50) { 3_000 } else { numbers.next() % 40 };
             let value = vec![round as u8; len as usize];
-            if numbers.next() % 4 == 0 {
+            if numbers.next().is_multiple_of(4) {
                 let removed = autocommit(&mut txn, |txn| cursor.remove(txn, &key));
                 assert_eq!(removed.is_ok(), model.remove(&key).is_some());
             } else {

@@ -165,11 +165,20 @@ impl Cache {
             || self.dirty_bytes.load(Ordering::Relaxed) > self.dirty_trigger.load(Ordering::Relaxed)
     }
 
-    /// What eviction should do now; `None`: nothing.
-    pub(crate) fn want(&self) -> Option<Want> {
+    /// Whether a thread that brings a page into memory should evict others first.
+    #[inline]
+    pub(crate) fn over_space_trigger(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.trigger.load(Ordering::Relaxed)
+    }
+
+    /// What eviction should do now; `None`: nothing. Once at work it goes on (`draining`) until a little below its targets,
+    /// so that it isn't woken for every page.
+    pub(crate) fn want(&self, draining: bool) -> Option<Want> {
         let bytes = self.bytes();
-        let space = bytes > self.target.load(Ordering::Relaxed);
-        let clean = self.dirty_bytes() > self.dirty_target.load(Ordering::Relaxed);
+        let (target, dirty_target) = (self.target.load(Ordering::Relaxed), self.dirty_target.load(Ordering::Relaxed));
+        let below = |target: u64| if draining { target - target / 32 } else { target };
+        let space = bytes > below(target);
+        let clean = self.dirty_bytes() > below(dirty_target);
         let aggressive = bytes > self.trigger.load(Ordering::Relaxed);
         (space || clean).then_some(Want { space, clean, aggressive })
     }

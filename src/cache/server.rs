@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Without a wake-up the thread looks this often.
 const IDLE: Duration = Duration::from_millis(100);
+/// Rounds without success before the thread pauses: enough for the clock's hand to go round a large cache twice.
+const IDLE_ROUNDS: u32 = 400;
 /// Pause when nothing can be evicted because transactions pin everything.
 const STUCK: Duration = Duration::from_millis(2);
 
@@ -32,8 +34,13 @@ impl EvictionServer {
 
 fn run(cache: &Cache, txns: &TxnGlobal) {
     while cache.wait_for_work(IDLE) {
+        if cache.want(false).is_none() {
+            txns.update_oldest();
+            txns.reclaimer().collect();
+            continue;
+        }
         let mut idle_rounds = 0;
-        while let Some(want) = cache.want() {
+        while let Some(want) = cache.want(true) {
             txns.update_oldest();
             let done = cache.evict_round(want);
             txns.reclaimer().collect();
@@ -41,7 +48,7 @@ fn run(cache: &Cache, txns: &TxnGlobal) {
                 return;
             }
             idle_rounds = if done == 0 { idle_rounds + 1 } else { 0 };
-            if idle_rounds > 8 {
+            if idle_rounds > IDLE_ROUNDS {
                 std::thread::sleep(STUCK);
                 break;
             }

@@ -1,6 +1,6 @@
 //! The command line `hardwired`: WiredTiger's `wt` in options, output formats and exit status.
 //!
-//! One table ([`COMMANDS`]) holds every command with its options and help. A command opens the database through the
+//! One table (`COMMANDS`) holds every command with its options and help. A command opens the database through the
 //! public API, does one thing and closes it. The exit status is 0 or 1. Output goes to the first of two streams,
 //! diagnostics (as `PROGRAM: TEXT: REASON`) and progress bars to the second.
 //!

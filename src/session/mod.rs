@@ -1,8 +1,8 @@
 //! Sessions: the context of one thread at a time, with its transaction, isolation default and last error.
 //!
 //! Invariants:
-//! 1. Every call goes through the frame: [`Session::enter`] refuses calls on a connection that is closed or has
-//!    panicked and clears the last error; [`Session::finish`] records a failure, reports it to the event handler and
+//! 1. Every call goes through the frame: `Session::enter` refuses calls on a connection that is closed or has
+//!    panicked and clears the last error; `Session::finish` records a failure, reports it to the event handler and
 //!    marks a running transaction as failed (API specification, section 3).
 //! 2. A session belongs to one thread at a time ([`Send`], not [`Sync`]). Its cursors borrow it, so it can't be handed
 //!    over or dropped while one is open.

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 /// Cursors that aren't built; opening one must fail as not supported (or as it failed in the real library).
 const UNBUILT_CURSORS: &[&str] = &["statistics:", "log:", "backup:"];
 
-pub fn run(scenario: &Json) {
+pub(crate) fn run(scenario: &Json) {
     let mut world = World::new();
     let mut raw_cursors: Vec<String> = Vec::new();
     for (number, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {

@@ -4,7 +4,7 @@ use crate::world::{World, name_of, name_of_sub_level};
 use hardwired::{Error, Modify, Result};
 use serde_json::{Value as Json, json};
 
-pub fn run(scenario: &Json) {
+pub(crate) fn run(scenario: &Json) {
     let mut world = World::new();
     for (number, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
         let place = format!("{} step {number}: {step}", scenario["name"]);

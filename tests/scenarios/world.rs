@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 /// Collects error lines.
 #[derive(Default)]
-pub struct Lines(Mutex<Vec<String>>);
+pub(crate) struct Lines(Mutex<Vec<String>>);
 
 impl EventHandler for Lines {
     fn handle_error(&self, _error: i32, message: &str) -> Result<()> {
@@ -22,7 +22,7 @@ impl EventHandler for Lines {
 }
 
 /// The state of a scenario. Sessions are leaked: cursors borrow them, and a test's process ends soon.
-pub struct World {
+pub(crate) struct World {
     home: tempfile::TempDir,
     lines: Arc<Lines>,
     pub connection: Option<Connection>,
@@ -31,7 +31,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             home: tempfile::tempdir().unwrap(),
             lines: Arc::default(),
@@ -41,38 +41,38 @@ impl World {
         }
     }
 
-    pub fn open(&mut self, config: &str) -> Result<()> {
+    pub(crate) fn open(&mut self, config: &str) -> Result<()> {
         let handler = Arc::clone(&self.lines) as Arc<dyn EventHandler>;
         self.connection = Some(hardwired::wiredtiger_open(self.home.path(), Some(handler), config)?);
         Ok(())
     }
 
-    pub fn open_session(&mut self, name: &str, config: &str) -> Result<()> {
+    pub(crate) fn open_session(&mut self, name: &str, config: &str) -> Result<()> {
         let session = self.connection.as_ref().unwrap().open_session(config)?;
         self.sessions.insert(name.to_owned(), Box::leak(Box::new(session)));
         Ok(())
     }
 
-    pub fn close(&mut self, config: &str) -> Result<()> {
+    pub(crate) fn close(&mut self, config: &str) -> Result<()> {
         self.cursors.clear();
         self.connection.as_ref().unwrap().close(config)
     }
 
-    pub fn session(&self, name: &str) -> &'static Session {
+    pub(crate) fn session(&self, name: &str) -> &'static Session {
         self.sessions.get(name).unwrap_or_else(|| panic!("no session {name}"))
     }
 
-    pub fn cursor(&mut self, name: &str) -> &mut Cursor<'static> {
+    pub(crate) fn cursor(&mut self, name: &str) -> &mut Cursor<'static> {
         self.cursors.get_mut(name).unwrap_or_else(|| panic!("no cursor {name}"))
     }
 
     /// Adds an error line, for a call that the types of Rust rule out.
-    pub fn say_error(&self, call: &str, text: &str) {
+    pub(crate) fn say_error(&self, call: &str, text: &str) {
         self.lines.0.lock().unwrap().push(format!("[0:0][0:0x0], {call}: [WT_VERB_DEFAULT][ERROR]: {text}"));
     }
 
     /// The error lines since the last call: what follows `[CATEGORY][LEVEL]: `, and the context before it.
-    pub fn take_lines(&self) -> Vec<(Vec<String>, String)> {
+    pub(crate) fn take_lines(&self) -> Vec<(Vec<String>, String)> {
         let lines = std::mem::take(&mut *self.lines.0.lock().unwrap());
         lines
             .iter()
@@ -86,11 +86,11 @@ impl World {
 }
 
 /// WiredTiger's name for the result of a call.
-pub fn name_of(error: &Error) -> String {
+pub(crate) fn name_of(error: &Error) -> String {
     name_of_code(error.code().0)
 }
 
-pub fn name_of_code(code: i32) -> String {
+pub(crate) fn name_of_code(code: i32) -> String {
     let name = match code {
         0 => return "0".to_owned(),
         -31800 => "WT_ROLLBACK",
@@ -112,7 +112,7 @@ pub fn name_of_code(code: i32) -> String {
 }
 
 /// WiredTiger's name for a sub-level number.
-pub fn name_of_sub_level(code: i32) -> &'static str {
+pub(crate) fn name_of_sub_level(code: i32) -> &'static str {
     match code {
         -32000 => "WT_NONE",
         -32002 => "WT_CACHE_OVERFLOW",
@@ -134,7 +134,7 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 /// Packs a list of values of a vector. Byte strings are hexadecimal there.
-pub fn pack_row(format: &str, raw: bool, row: &Json) -> Vec<u8> {
+pub(crate) fn pack_row(format: &str, raw: bool, row: &Json) -> Vec<u8> {
     let columns = row.as_array().unwrap_or_else(|| panic!("not a row: {row}"));
     if raw {
         return from_hex(columns[0].as_str().unwrap());
@@ -164,7 +164,7 @@ pub fn pack_row(format: &str, raw: bool, row: &Json) -> Vec<u8> {
 }
 
 /// The list of values that a vector shows for packed bytes.
-pub fn unpack_row(format: &str, raw: bool, bytes: &[u8]) -> Json {
+pub(crate) fn unpack_row(format: &str, raw: bool, bytes: &[u8]) -> Json {
     if raw {
         return Json::Array(vec![Json::String(to_hex(bytes))]);
     }
