@@ -19,9 +19,8 @@ fn main() -> hardwired::Result<()> {
     session.checkpoint("")?;
 
     let mut planets = session.open_cursor("table:planets", "")?;
-    while planets.next()? {
-        let name: &str = planets.get_key()?;
-        let (moons, finder): (u32, &str) = planets.get_value()?;
+    for planet in planets.range::<String, (u32, String)>(.."n")? {
+        let (name, (moons, finder)) = planet?;
         println!("{name}: {moons} moons, the first found by {finder}");
     }
     Ok(())

@@ -16,7 +16,7 @@ pub(crate) fn write() -> Result<()> {
     std::fs::write(crate::root().join(TARGET), generate()?).context(TARGET)
 }
 
-/// Fails if the tables are not what [`write`] would write.
+/// Fails if the tables are not what [`write()`] would write.
 pub(crate) fn check() -> Result<()> {
     let present = std::fs::read_to_string(crate::root().join(TARGET)).context(TARGET)?;
     ensure!(present == generate()?, "{TARGET} is out of date: run `cargo xtask config-schema`");

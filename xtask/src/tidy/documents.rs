@@ -1,4 +1,4 @@
-//! Checks of the Markdown documents: code fences, links to files, and the commands that the README promises.
+//! Checks of the Markdown documents: code fences, copies of code, links to files, and the commands that the README promises.
 
 use std::path::Path;
 
@@ -8,6 +8,8 @@ use super::{Finding, Tree};
 const FOREIGN: &[&str] = &["tests/data/", "data/"];
 const README: &str = "README.md";
 const CI: &str = ".ci/run";
+/// Stands above a fence that holds a file's code without its head: `<!-- copy of examples/a.rs -->`.
+const COPY: &str = "<!-- copy of ";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -16,6 +18,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             continue;
         }
         findings.extend(check_document(tree, path, text));
+        findings.extend(check_copies(tree, path, text));
     }
     findings.extend(check_readme(tree));
     findings
@@ -46,6 +49,22 @@ fn check_document(tree: &Tree, path: &str, text: &str) -> Vec<Finding> {
         findings.push(Finding::new(path, number, "a code fence that is not closed"));
     }
     findings
+}
+
+/// Code shown in a document is the code that the compiler sees.
+fn check_copies(tree: &Tree, path: &str, text: &str) -> Vec<Finding> {
+    let lines: Vec<&str> = text.lines().collect();
+    let marks = lines.iter().enumerate().filter_map(|(at, line)| Some((at, line.strip_prefix(COPY)?)));
+    marks
+        .filter_map(|(at, rest)| {
+            let original = rest.trim_end_matches("-->").trim();
+            let shown = lines[at + 1..].iter().skip(1).take_while(|line| **line != "```").copied();
+            let code = tree.text(original).unwrap_or_default();
+            let code = code.lines().skip_while(|line| line.starts_with("//!") || line.is_empty());
+            let differs = !shown.eq(code);
+            differs.then(|| Finding::new(path, at + 1, format!("shows other code than {original} holds")))
+        })
+        .collect()
 }
 
 fn check_links(tree: &Tree, path: &str, number: usize, line: &str) -> Vec<Finding> {
@@ -107,6 +126,15 @@ mod tests {
         assert_eq!(messages("```\nx\n```\n").len(), 1);
         assert_eq!(messages("```sh\nx\n").len(), 1);
         assert_eq!(messages("```sh\ncargo run --example lost\n```\n").len(), 1);
+    }
+
+    #[test]
+    fn copies_are_compared() {
+        let original = ("examples/a.rs", "//! Head.\n\nfn main() {}\n");
+        let document = |code: &str| format!("words\n<!-- copy of examples/a.rs -->\n```rust\n{code}\n```\n");
+        let count = |text: &str| check_copies(&Tree::of(&[original, ("docs/a.md", text)]), "docs/a.md", text).len();
+        assert_eq!(count(&document("fn main() {}")), 0);
+        assert_eq!(count(&document("fn main() { }")), 1);
     }
 
     #[test]
