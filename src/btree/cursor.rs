@@ -113,7 +113,7 @@ impl TreeCursor {
             && let Some(record) = leaf.visible(found.word, txn)
         {
             let place = Place { leaf, index: found.index, sequence: found.sequence };
-            return position.set(context, place, record).map(|()| true);
+            return position.set(context, place, record, txn).map(|()| true);
         }
         position.clear(context);
         Ok(false)
@@ -139,7 +139,7 @@ impl TreeCursor {
             && let Some(record) = leaf.visible(found.word, txn)
         {
             let place = Place { leaf, index: found.index, sequence: found.sequence };
-            return position.set(context, place, record).map(|()| true);
+            return position.set(context, place, record, txn).map(|()| true);
         }
         let place = Place { leaf, index: found.index, sequence: found.sequence };
         backward(context, position, &pin, txn, place, Some(key))
@@ -335,7 +335,7 @@ fn forward<'p>(
             continue;
         }
         if let Some(record) = place.leaf.visible(word, txn) {
-            return position.set(context, place, record).map(|()| true);
+            return position.set(context, place, record, txn).map(|()| true);
         }
         (floor, inclusive) = (Some(place.leaf.key_of(word)), false);
         place.index += 1;
@@ -375,7 +375,7 @@ fn backward<'p>(
             continue;
         }
         if let Some(record) = place.leaf.visible(word, txn) {
-            return position.set(context, Place { index, ..place }, record).map(|()| true);
+            return position.set(context, Place { index, ..place }, record, txn).map(|()| true);
         }
         passed = Some(place.leaf.key_of(word));
         place.index = index;
@@ -396,7 +396,7 @@ fn before(context: &Context, position: &mut Position, pin: &Pin<'_>, txn: &Txn, 
                 continue;
             }
             if let Some(record) = leaf.visible(word, txn) {
-                return position.set(context, Place { index, ..place }, record).map(|()| true);
+                return position.set(context, Place { index, ..place }, record, txn).map(|()| true);
             }
             place.index = index;
         }
@@ -428,19 +428,40 @@ impl Position {
 
     /// Rests on a record of a leaf that the caller's pin (or the hazard slot already) protects.
     #[inline]
-    fn set(&mut self, context: &Context, place: Place<'_>, (key, value): (&[u8], Value<'_>)) -> Result<()> {
+    fn set(&mut self, context: &Context, place: Place<'_>, (key, value): (&[u8], Value<'_>), txn: &Txn) -> Result<()> {
         self.value = match value {
             Value::Here(value) => value,
-            Value::Overflow(cookie) => {
-                self.overflow = context.tree.read_overflow(cookie)?;
-                &raw const self.overflow[..]
-            }
+            Value::Overflow(cookie) => self.read_overflow(context, place.leaf, key, cookie, txn)?,
         };
         self.rest_on(context, place.leaf);
         self.key = key;
         self.index = place.index;
         self.sequence = place.sequence;
         Ok(())
+    }
+
+    /// Reads a value from its overflow block. A checkpoint may have given the row a copy in memory and the block away after
+    /// the caller found the cookie: what is in the block then doesn't have the cookie's checksum, and the copy is taken.
+    #[cold]
+    fn read_overflow(
+        &mut self,
+        context: &Context,
+        leaf: &Leaf,
+        key: &[u8],
+        cookie: &[u8],
+        txn: &Txn,
+    ) -> Result<*const [u8]> {
+        match context.tree.read_overflow(cookie) {
+            Ok(item) => self.overflow = item,
+            Err(error) => {
+                let word = leaf.search(key).word;
+                match if word == 0 { None } else { leaf.visible(word, txn) } {
+                    Some((_, Value::Here(value))) => return Ok(value),
+                    _ => return Err(error),
+                }
+            }
+        }
+        Ok(&raw const self.overflow[..])
     }
 
     fn set_written(&mut self, context: &Context, written: &Written<'_>) {

@@ -9,8 +9,10 @@
 //! than the checkpoint is not evictable; what it writes belongs to the checkpoint, wherever the checkpoint's walk is.
 
 use super::internal::{Child, Internal, Target, address, leaf_link, link_of, link_of_leaf, on_disk_link};
-use super::leaf::{Leaf, LeafInner};
+use super::leaf::{Leaf, LeafInner, Slot};
+use super::rebuild::hides_older;
 use super::tree::{Pin, Tree};
+use super::version::Kind;
 use crate::cache::{Evict, Want};
 use crate::reconcile::{View, WrittenLeaf};
 use crate::sync::reclaim::Participant;
@@ -122,19 +124,40 @@ impl Tree {
     }
 
     /// Notes what a write of the leaf made, and frees the blocks of its former state. `staying`: the leaf, if it stays in
-    /// memory as it is; overflow blocks that its older versions refer to are then kept for their readers.
+    /// memory as it is; older versions whose overflow blocks go then get copies in memory.
     pub(super) fn settle(&self, inner: &mut LeafInner, written: &WrittenLeaf, staying: Option<&Leaf>) -> Result<()> {
         let former =
             std::mem::replace(&mut inner.disk, written.blocks.iter().map(|block| block.child.clone()).collect());
-        let overflow = std::mem::replace(&mut inner.overflow, written.overflow.clone());
-        let (kept, gone): (Vec<_>, Vec<_>) = overflow
-            .into_iter()
-            .filter(|cookie| !written.overflow.contains(cookie))
-            .partition(|cookie| staying.is_some_and(|leaf| leaf.refers_to(cookie)));
-        inner.overflow.extend(kept);
+        let mut gone = std::mem::replace(&mut inner.overflow, written.overflow.clone());
+        gone.retain(|cookie| !written.overflow.contains(cookie));
+        if let Some(leaf) = staying
+            && !gone.is_empty()
+        {
+            self.keep_in_memory(leaf, inner, &gone)?;
+        }
         self.free_blocks(self.overflow_addresses(gone.iter())?)?;
         self.free_blocks(former.into_iter().map(|child| child.address))?;
         self.free_blocks(std::mem::take(&mut inner.free_on_write))
+    }
+
+    /// Gives versions that somebody may still see, and whose values are in these overflow blocks, copies in memory. The
+    /// blocks can't stay instead: a checkpoint's lists hold exactly the blocks of its tree.
+    fn keep_in_memory(&self, leaf: &Leaf, inner: &mut LeafInner, cookies: &[Box<[u8]>]) -> Result<()> {
+        let oldest = self.txns.oldest_id();
+        for index in 0..leaf.slots.len() {
+            let Slot::Row(row) = leaf.slot(leaf.slots.word(index)) else { continue };
+            for version in row.versions() {
+                if version.kind() == Kind::Overflow && cookies.iter().any(|cookie| **cookie == *version.data()) {
+                    let item = self.read_overflow(version.data())?;
+                    row.replace(version, version.copy_with(&mut inner.arena, Kind::Standard, &item));
+                }
+                if hides_older(version, oldest) {
+                    break;
+                }
+            }
+        }
+        self.account(leaf, inner);
+        Ok(())
     }
 
     /// Replaces a clean leaf by its addresses. An empty one goes away, or stays if it is its parent's last child.

@@ -285,16 +285,6 @@ impl Leaf {
         }
     }
 
-    /// Whether a version refers to the overflow block of `cookie`.
-    pub(super) fn refers_to(&self, cookie: &[u8]) -> bool {
-        (0..self.slots.len()).any(|index| match self.slot(self.slots.word(index)) {
-            Slot::Image(..) => false,
-            Slot::Row(row) => row
-                .versions()
-                .any(|version| version.kind() == super::version::Kind::Overflow && version.data() == cookie),
-        })
-    }
-
     /// Bytes of memory the page takes.
     pub(super) fn bytes(&self, inner: &LeafInner) -> usize {
         size_of::<Self>()

@@ -255,7 +255,7 @@ fn copy_row(old: &Leaf, arena: &mut Arena, image: &mut Vec<u8>, row: Row<'_>, ol
 }
 
 /// Whether nobody can see past this version. A deletion with a timestamp keeps its value: both are written together.
-fn hides_older(version: Version<'_>, oldest: TxnId) -> bool {
+pub(super) fn hides_older(version: Version<'_>, oldest: TxnId) -> bool {
     version.txn() < oldest
         && match version.kind() {
             Kind::Standard | Kind::Overflow => true,
