@@ -62,13 +62,13 @@ impl Tree {
             // Nothing can go: versions are pinned by running transactions. A transaction that pins them itself goes on
             // (it must be able to commit) unless it alone fills the cache.
             let full = self.cache.bytes() > self.cache.limits().size;
-            let pins = txn.is_some_and(Txn::has_modifications);
-            if !full || !pins {
+            if !txn.is_some_and(Txn::has_modifications) {
                 if round > 3 {
                     break;
                 }
                 std::thread::sleep(Duration::from_micros(200));
-            } else if self.cache.bytes() > self.cache.limits().size.saturating_mul(2) || started.elapsed() > STUCK_AFTER
+            } else if self.cache.bytes() > self.cache.limits().size.saturating_mul(2)
+                || full && started.elapsed() > STUCK_AFTER
             {
                 return Err(Error::Rollback(RollbackReason::OldestForEviction));
             } else {
