@@ -19,6 +19,8 @@ mod key;
 mod leaf;
 mod load;
 mod open;
+#[cfg(test)]
+mod protocol_tests;
 mod rebuild;
 mod settings;
 #[cfg(test)]
