@@ -15,7 +15,7 @@ pub(crate) fn spin(rounds: &mut u32) {
     #[cfg(loom)]
     loom::thread::yield_now();
     #[cfg(not(loom))]
-    if *rounds % 64 == 0 {
+    if rounds.is_multiple_of(64) {
         std::thread::yield_now();
     } else {
         std::hint::spin_loop();
