@@ -12,6 +12,7 @@ use super::leaf::{Leaf, Value};
 use super::tree::{Found, Pin, Tree};
 use super::write::{Change, PutMode, Written, undo_of};
 use crate::sync::reclaim::{HazardSlot, Participant};
+use crate::sync::spin;
 use crate::txn::{Txn, Undo};
 use hardwired_plugin::Result;
 use std::ptr;
@@ -313,6 +314,7 @@ fn forward<'p>(
     mut floor: Option<&'p [u8]>,
     mut inclusive: bool,
 ) -> Result<bool> {
+    let mut rounds = 0;
     loop {
         let word = place.leaf.slots.word(place.index);
         if !place.leaf.slots.validate(place.sequence) {
@@ -329,6 +331,9 @@ fn forward<'p>(
                 return Ok(false);
             };
             let leaf = context.tree.find_leaf(pin, Target::Key(high))?.leaf;
+            if ptr::eq(leaf, place.leaf) {
+                spin(&mut rounds); // Its right sibling is about to be linked.
+            }
             leaf.touch(context.tree.cache.generation());
             place = Place::of(leaf, high);
             (floor, inclusive) = (Some(high), true);
