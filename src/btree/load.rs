@@ -152,7 +152,11 @@ impl Tree {
                 });
                 continue;
             }
-            let separator = key.take().unwrap_or_default();
+            let mut separator = key.take().unwrap_or_default();
+            if children.is_empty() {
+                // The first key of a page means nothing, whatever it is.
+                separator = low.unwrap_or_default().to_vec();
+            }
             let previous = children.last().map_or(low, |child| Some(&child.separator[..]));
             let misplaced = !children.is_empty()
                 && (previous.is_some_and(|previous| &separator[..] <= previous)

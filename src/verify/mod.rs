@@ -38,6 +38,7 @@ mod walk;
 use crate::block::{BlockManager, BlockSettings, CheckpointCookie, OpenMode, Verifier};
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
 use crate::metadata::{Checkpoint, METADATA_URI};
+use crate::page::time_aggregate::TimeAggregate;
 use crate::{Error, Result};
 use hardwired_plugin::file_system::FileSystem;
 use std::cmp::Ordering;
@@ -194,7 +195,7 @@ impl File<'_> {
             file_size: cookie.file_size,
             base_write_gen: self.base_write_gen(checkpoint),
             has_times: self.input.uri != METADATA_URI,
-            checkpoint,
+            aggregate: checkpoint.aggregate,
         };
         Walk::new(self, &bounds, blocks, reporter).run(root)
     }
@@ -217,11 +218,12 @@ impl File<'_> {
 }
 
 /// What a checkpoint says of its pages.
-struct Bounds<'a> {
+struct Bounds {
     /// Bytes of the file in the checkpoint.
     file_size: u64,
     base_write_gen: u64,
     /// Whether times must lie within those of the parents: not in the metadata table.
     has_times: bool,
-    checkpoint: &'a Checkpoint,
+    /// The tree's times.
+    aggregate: TimeAggregate,
 }

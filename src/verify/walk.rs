@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 64;
 /// The walk under way.
 pub(super) struct Walk<'a, 'v, 'r> {
     file: &'a File<'a>,
-    bounds: &'a Bounds<'a>,
+    bounds: &'a Bounds,
     blocks: &'a mut Verifier<'v>,
     reporter: &'a mut Reporter<'r>,
     order: Order<'a>,
@@ -60,7 +60,7 @@ struct Child {
 impl<'a, 'v, 'r> Walk<'a, 'v, 'r> {
     pub(super) fn new(
         file: &'a File<'a>,
-        bounds: &'a Bounds<'a>,
+        bounds: &'a Bounds,
         blocks: &'a mut Verifier<'v>,
         reporter: &'a mut Reporter<'r>,
     ) -> Self {
@@ -108,14 +108,8 @@ impl<'a, 'v, 'r> Walk<'a, 'v, 'r> {
     }
 
     fn root(&mut self, address: Address) -> Result<Option<Page>> {
-        let checkpoint = self.bounds.checkpoint;
         let page = self.load(address).map_err(|error| root_error(self.file.input.uri, &error))?;
-        if page.header.write_gen > checkpoint.write_gen {
-            let (found, most) = (page.header.write_gen, checkpoint.write_gen);
-            let reason = format!("write generation {found} of the root is above the checkpoint's, {most}");
-            return Err(Error::corrupt(self.file.name, address.offset, reason));
-        }
-        let aggregate = checkpoint.aggregate;
+        let aggregate = self.bounds.aggregate;
         self.relate(page, &Child { address, kind: AddressKind::Internal, aggregate, separator: None, recno: None })
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::block::{CheckpointAction, CheckpointEntry};
 use crate::btree::{PutMode, Tree, TreeCursor, TreeOpen, TreeSettings};
 use crate::cache::{Cache, CacheLimits};
+use crate::page::header::PageHeader;
 use crate::txn::{Isolation, Txn, TxnGlobal};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,6 +70,10 @@ impl Store {
         let block = Arc::clone(self.tree.block());
         block.checkpoint_start().unwrap();
         let mut written = self.tree.checkpoint(txn.snapshot()).unwrap();
+        if let Some(root) = &written.root {
+            // Else a later run would take ids of this one for its own.
+            assert!(PageHeader::parse(root).unwrap().write_gen <= written.write_gen);
+        }
         let action = |index| if delete.contains(&index) { CheckpointAction::Delete } else { CheckpointAction::Keep };
         let entry =
             |(index, old): (usize, &Checkpoint)| CheckpointEntry { cookie: old.cookie.clone(), action: action(index) };
@@ -120,10 +125,14 @@ impl Store {
 
     /// The rows of a checkpoint.
     pub(super) fn rows_of(&self, checkpoint: &Checkpoint) -> Model {
+        self.read_copy(&self.fs, checkpoint).unwrap()
+    }
+
+    /// The rows of a checkpoint in a copy of the file.
+    pub(super) fn read_copy(&self, fs: &MemoryFileSystem, checkpoint: &Checkpoint) -> Result<Model> {
         let block = BlockSettings { allocation_size: self.settings.allocation_size, ..BlockSettings::default() };
         let cookie = Some(checkpoint.cookie.as_slice());
-        let mode = OpenMode::CheckpointReadOnly;
-        let (block, root) = BlockManager::open(&self.fs, Path::new(PATH), URI, block, cookie, mode).unwrap();
+        let (block, root) = BlockManager::open(fs, Path::new(PATH), URI, block, cookie, OpenMode::CheckpointReadOnly)?;
         let (txns, cache) = (TxnGlobal::new(10), Cache::new(CacheLimits::of_size(10 << 20)));
         let tree = Tree::open(TreeOpen {
             name: URI.to_owned(),
@@ -134,9 +143,8 @@ impl Store {
             root,
             write_gen: checkpoint.write_gen,
             base_write_gen: checkpoint.write_gen,
-        })
-        .unwrap();
-        scan(&tree, &mut Txn::new(&txns).unwrap()).unwrap()
+        })?;
+        scan(&tree, &mut Txn::new(&txns)?)
     }
 }
 

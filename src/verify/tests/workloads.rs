@@ -9,7 +9,7 @@ use crate::btree::{PutMode, TreeCursor, TreeSettings};
 use crate::txn::{Isolation, Txn};
 use rstest::rstest;
 
-const ROUNDS: u64 = 24;
+const ROUNDS: u64 = 14;
 
 fn key(numbers: &mut Numbers, space: u64) -> Vec<u8> {
     let number = numbers.below(space);
@@ -95,7 +95,7 @@ fn random_changes_and_checkpoints_verify(#[case] seed: u64, #[case] cache: u64, 
             }
         }
         let count = if round % 7 == 6 { 3 } else { 1_500 };
-        change(&store, &mut model, &mut numbers, round, count, if round < 12 { 3_000 } else { 400 });
+        change(&store, &mut model, &mut numbers, round, count, if round < 8 { 3_000 } else { 400 });
         let delete = choose(&mut numbers, store.checkpoints.len());
         store.checkpoint(&delete);
         store.verify(&what);
