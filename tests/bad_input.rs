@@ -231,12 +231,16 @@ fn a_damaged_table_is_found_by_verify_and_leaves_the_others_alone() {
         session.create("table:other", "key_format=S,value_format=S").unwrap();
         session.open_cursor("table:other", "").unwrap().put("a", "b").unwrap();
     }
-    overwrite(home.path(), "t.wt", 4096 + 200, b"\xff\xfe\xfd");
+    // Which blocks are in use depends on how the pages were split, so every one behind the descriptor is hit.
+    let blocks = std::fs::metadata(home.path().join("t.wt")).unwrap().len() / 4096;
+    for block in 1..usize::try_from(blocks).unwrap() {
+        overwrite(home.path(), "t.wt", block * 4096 + 200, b"\xff\xfe\xfd");
+    }
     let connection = open(home.path(), "").unwrap();
     let session = connection.open_session("").unwrap();
     let error = session.verify("table:t", "").unwrap_err();
     assert_eq!(error.code(), ErrorCode::ERROR);
-    assert!(error.to_string().contains("t.wt") && error.to_string().contains("4096"), "{error}");
+    assert!(error.to_string().contains("t.wt") && error.to_string().contains("checksum"), "{error}");
     session.verify("table:other", "").unwrap();
     assert_eq!(session.open_cursor("table:other", "").unwrap().get::<String>("a").unwrap().unwrap(), "b");
 }

@@ -135,3 +135,53 @@ fn named_checkpoints_can_be_read() {
     session.checkpoint("drop=(one)").unwrap();
     assert_eq!(session.open_cursor("table:t", "checkpoint=one").unwrap_err().code(), ErrorCode::ENOENT);
 }
+
+#[test]
+fn schema_calls_checkpoints_and_writers_run_side_by_side() {
+    let home = tempfile::tempdir().unwrap();
+    let connection = open(home.path(), "create,cache_size=20MB");
+    connection.open_session("").unwrap().create("table:shared", "key_format=i,value_format=S").unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..2_i32 {
+            let connection = &connection;
+            scope.spawn(move || {
+                let session = connection.open_session("").unwrap();
+                for round in 0..25 {
+                    let uri = format!("table:t{thread}_{round}");
+                    session.create(&uri, "key_format=i,value_format=S").unwrap();
+                    session.open_cursor(&uri, "").unwrap().put(round, "row").unwrap();
+                    if round % 3 == 0 {
+                        session.drop(&uri, "force").unwrap();
+                    }
+                }
+            });
+            scope.spawn(move || {
+                let session = connection.open_session("").unwrap();
+                let mut cursor = session.open_cursor("table:shared", "").unwrap();
+                for number in 0..3_000 {
+                    cursor.put(number * 2 + thread, "value").unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            let session = connection.open_session("").unwrap();
+            for _ in 0..30 {
+                session.checkpoint("").unwrap();
+            }
+        });
+    });
+    connection.close("").unwrap();
+    drop(connection);
+    let connection = open(home.path(), "");
+    let session = connection.open_session("").unwrap();
+    for thread in 0..2 {
+        for round in 0..25 {
+            let cursor = session.open_cursor(&format!("table:t{thread}_{round}"), "");
+            assert_eq!(cursor.is_ok(), round % 3 != 0, "t{thread}_{round}");
+        }
+    }
+    let mut cursor = session.open_cursor("table:shared", "").unwrap();
+    assert_eq!(cursor.range::<i32, String>(..).unwrap().count(), 6_000);
+    drop(cursor);
+    session.verify("table:shared", "").unwrap();
+}

@@ -193,6 +193,7 @@ pub(crate) fn checkpoint_metadata(db: &Database, time: u64) -> Result<()> {
 }
 
 fn write_metadata(db: &Database, time: u64) -> Result<()> {
+    let _metadata = db.metadata_lock.lock();
     let mut txn = Txn::new(&db.txns)?;
     txn.begin(Isolation::Snapshot);
     let handle = &db.catalog.file;

@@ -62,7 +62,7 @@ impl Database {
             return Err(Error::new(ErrorCode::EBUSY, format!("{uri}: the history store can't be dropped")));
         }
         let handle = source.as_ref().and_then(|source| self.open_handle(source));
-        let _exclusive = handle.as_ref().map(exclusive).transpose()?;
+        let exclusive = handle.as_ref().map(exclusive).transpose()?;
         if let Some(handle) = &handle
             && handle.tree.is_dirty()
             && !force
@@ -73,6 +73,9 @@ impl Database {
         self.change_metadata(&changes)?;
         if let Some(source) = &source {
             self.forget(source);
+            if let Some(exclusive) = exclusive {
+                exclusive.forever();
+            }
             if remove_files {
                 self.remove_file(source);
             }

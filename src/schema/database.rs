@@ -1,7 +1,7 @@
 //! The core that connections, schema calls, checkpoints and verification share: open trees, the metadata, the clock of
 //! checkpoints, and whether anything may still be written.
 //!
-//! Lock order: checkpoint lock, schema lock, then the maps of open trees. A cursor on a known object takes the maps' read
+//! Lock order: checkpoint lock, schema lock, metadata lock, then the maps of open trees. A cursor on a known object takes the maps' read
 //! lock alone.
 //!
 //! Source: block specification, sections 11 to 17; schema specification, section 15.
@@ -72,6 +72,8 @@ pub(crate) struct Database {
     pub(crate) base_write_gen: ConnectionBase,
     /// Held by a checkpoint from beginning to end.
     pub(crate) checkpoint_lock: Mutex<()>,
+    /// Held while the metadata table is written: by schema calls and by database checkpoints.
+    pub(crate) metadata_lock: Mutex<()>,
     /// Held by schema calls, and by a checkpoint while it collects files.
     pub(crate) schema_lock: Mutex<()>,
     /// Open files by `file:` URI.
@@ -106,6 +108,7 @@ impl Database {
             turtle: Mutex::new(turtle),
             base_write_gen: base,
             checkpoint_lock: Mutex::new(()),
+            metadata_lock: Mutex::new(()),
             schema_lock: Mutex::new(()),
             files: RwLock::new(HashMap::new()),
             objects: RwLock::new(HashMap::new()),
@@ -339,7 +342,9 @@ impl Database {
         if self.in_memory {
             return Ok(());
         }
-        crate::checkpoint::checkpoint_metadata(self, self.next_checkpoint_time())
+        let durable = crate::checkpoint::checkpoint_metadata(self, self.next_checkpoint_time());
+        // The rows are committed in memory: what is on disk and what is shown would differ.
+        durable.inspect_err(|_| self.set_panicked())
     }
 
     /// Writes the turtle file: the commit point of whatever the metadata table holds.

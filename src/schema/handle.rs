@@ -85,7 +85,7 @@ impl FileHandle {
     /// `EBUSY` while anybody uses it.
     pub(crate) fn use_exclusively(self: &Arc<Self>) -> Result<Exclusive> {
         match self.users.compare_exchange(0, EXCLUSIVE, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => Ok(Exclusive(Arc::clone(self))),
+            Ok(_) => Ok(Exclusive { file: Arc::clone(self), forever: false }),
             Err(_) => Err(busy(&self.uri)),
         }
     }
@@ -120,18 +120,30 @@ impl Drop for InUse {
 }
 
 /// A handle in exclusive use; dropping it ends the use.
-pub(crate) struct Exclusive(Arc<FileHandle>);
+pub(crate) struct Exclusive {
+    file: Arc<FileHandle>,
+    forever: bool,
+}
+
+impl Exclusive {
+    /// Never gives the file free again: it was dropped, and whoever still finds the handle must not use it.
+    pub(crate) fn forever(mut self) {
+        self.forever = true;
+    }
+}
 
 impl Deref for Exclusive {
     type Target = Arc<FileHandle>;
     fn deref(&self) -> &Arc<FileHandle> {
-        &self.0
+        &self.file
     }
 }
 
 impl Drop for Exclusive {
     fn drop(&mut self) {
-        self.0.users.store(0, Ordering::Release);
+        if !self.forever {
+            self.file.users.store(0, Ordering::Release);
+        }
     }
 }
 

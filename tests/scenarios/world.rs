@@ -25,9 +25,9 @@ impl EventHandler for Lines {
 pub(crate) struct World {
     home: tempfile::TempDir,
     lines: Arc<Lines>,
-    pub connection: Option<Connection>,
-    pub sessions: HashMap<String, &'static Session>,
-    pub cursors: HashMap<String, Cursor<'static>>,
+    pub(crate) connection: Option<Connection>,
+    pub(crate) sessions: HashMap<String, &'static Session>,
+    pub(crate) cursors: HashMap<String, Cursor<'static>>,
 }
 
 impl World {
