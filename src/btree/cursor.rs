@@ -12,6 +12,7 @@ use super::leaf::{Leaf, Value};
 use super::tree::{Found, Pin, Tree};
 use super::write::{Change, PutMode, Written, undo_of};
 use crate::sync::reclaim::{HazardSlot, Participant};
+use crate::sync::spin;
 use crate::txn::{Txn, Undo};
 use hardwired_plugin::Result;
 use std::ptr;
@@ -113,7 +114,7 @@ impl TreeCursor {
             && let Some(record) = leaf.visible(found.word, txn)
         {
             let place = Place { leaf, index: found.index, sequence: found.sequence };
-            return position.set(context, place, record).map(|()| true);
+            return position.set(context, place, record, txn).map(|()| true);
         }
         position.clear(context);
         Ok(false)
@@ -139,7 +140,7 @@ impl TreeCursor {
             && let Some(record) = leaf.visible(found.word, txn)
         {
             let place = Place { leaf, index: found.index, sequence: found.sequence };
-            return position.set(context, place, record).map(|()| true);
+            return position.set(context, place, record, txn).map(|()| true);
         }
         let place = Place { leaf, index: found.index, sequence: found.sequence };
         backward(context, position, &pin, txn, place, Some(key))
@@ -313,6 +314,7 @@ fn forward<'p>(
     mut floor: Option<&'p [u8]>,
     mut inclusive: bool,
 ) -> Result<bool> {
+    let mut rounds = 0;
     loop {
         let word = place.leaf.slots.word(place.index);
         if !place.leaf.slots.validate(place.sequence) {
@@ -329,13 +331,16 @@ fn forward<'p>(
                 return Ok(false);
             };
             let leaf = context.tree.find_leaf(pin, Target::Key(high))?.leaf;
+            if ptr::eq(leaf, place.leaf) {
+                spin(&mut rounds); // Its right sibling is about to be linked.
+            }
             leaf.touch(context.tree.cache.generation());
             place = Place::of(leaf, high);
             (floor, inclusive) = (Some(high), true);
             continue;
         }
         if let Some(record) = place.leaf.visible(word, txn) {
-            return position.set(context, place, record).map(|()| true);
+            return position.set(context, place, record, txn).map(|()| true);
         }
         (floor, inclusive) = (Some(place.leaf.key_of(word)), false);
         place.index += 1;
@@ -375,7 +380,7 @@ fn backward<'p>(
             continue;
         }
         if let Some(record) = place.leaf.visible(word, txn) {
-            return position.set(context, Place { index, ..place }, record).map(|()| true);
+            return position.set(context, Place { index, ..place }, record, txn).map(|()| true);
         }
         passed = Some(place.leaf.key_of(word));
         place.index = index;
@@ -396,7 +401,7 @@ fn before(context: &Context, position: &mut Position, pin: &Pin<'_>, txn: &Txn, 
                 continue;
             }
             if let Some(record) = leaf.visible(word, txn) {
-                return position.set(context, Place { index, ..place }, record).map(|()| true);
+                return position.set(context, Place { index, ..place }, record, txn).map(|()| true);
             }
             place.index = index;
         }
@@ -428,19 +433,40 @@ impl Position {
 
     /// Rests on a record of a leaf that the caller's pin (or the hazard slot already) protects.
     #[inline]
-    fn set(&mut self, context: &Context, place: Place<'_>, (key, value): (&[u8], Value<'_>)) -> Result<()> {
+    fn set(&mut self, context: &Context, place: Place<'_>, (key, value): (&[u8], Value<'_>), txn: &Txn) -> Result<()> {
         self.value = match value {
             Value::Here(value) => value,
-            Value::Overflow(cookie) => {
-                self.overflow = context.tree.read_overflow(cookie)?;
-                &raw const self.overflow[..]
-            }
+            Value::Overflow(cookie) => self.read_overflow(context, place.leaf, key, cookie, txn)?,
         };
         self.rest_on(context, place.leaf);
         self.key = key;
         self.index = place.index;
         self.sequence = place.sequence;
         Ok(())
+    }
+
+    /// Reads a value from its overflow block. A checkpoint may have given the row a copy in memory and the block away after
+    /// the caller found the cookie: what is in the block then doesn't have the cookie's checksum, and the copy is taken.
+    #[cold]
+    fn read_overflow(
+        &mut self,
+        context: &Context,
+        leaf: &Leaf,
+        key: &[u8],
+        cookie: &[u8],
+        txn: &Txn,
+    ) -> Result<*const [u8]> {
+        match context.tree.read_overflow(cookie) {
+            Ok(item) => self.overflow = item,
+            Err(error) => {
+                let word = leaf.search(key).word;
+                match if word == 0 { None } else { leaf.visible(word, txn) } {
+                    Some((_, Value::Here(value))) => return Ok(value),
+                    _ => return Err(error),
+                }
+            }
+        }
+        Ok(&raw const self.overflow[..])
     }
 
     fn set_written(&mut self, context: &Context, written: &Written<'_>) {

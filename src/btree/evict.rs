@@ -8,9 +8,11 @@
 //! Why a running checkpoint needs no protection from this: its snapshot pins the oldest id, so a leaf with anything newer
 //! than the checkpoint is not evictable; what it writes belongs to the checkpoint, wherever the checkpoint's walk is.
 
-use super::internal::{Child, Internal, Target, address, leaf_link, link_of, link_of_leaf, on_disk_link};
-use super::leaf::{Leaf, LeafInner};
+use super::internal::{Child, Internal, Target, address, leaf_link, link_of, on_disk_link};
+use super::leaf::{Leaf, LeafInner, Slot};
+use super::rebuild::hides_older;
 use super::tree::{Pin, Tree};
+use super::version::Kind;
 use crate::cache::{Evict, Want};
 use crate::reconcile::{View, WrittenLeaf};
 use crate::sync::reclaim::Participant;
@@ -60,13 +62,13 @@ impl Tree {
             // Nothing can go: versions are pinned by running transactions. A transaction that pins them itself goes on
             // (it must be able to commit) unless it alone fills the cache.
             let full = self.cache.bytes() > self.cache.limits().size;
-            let pins = txn.is_some_and(Txn::has_modifications);
-            if !full || !pins {
+            if !txn.is_some_and(Txn::has_modifications) {
                 if round > 3 {
                     break;
                 }
                 std::thread::sleep(Duration::from_micros(200));
-            } else if self.cache.bytes() > self.cache.limits().size.saturating_mul(2) || started.elapsed() > STUCK_AFTER
+            } else if self.cache.bytes() > self.cache.limits().size.saturating_mul(2)
+                || full && started.elapsed() > STUCK_AFTER
             {
                 return Err(Error::Rollback(RollbackReason::OldestForEviction));
             } else {
@@ -92,7 +94,7 @@ impl Tree {
     }
 
     /// Looks at a leaf; gives the bytes that left memory or became clean.
-    fn evict_leaf(&self, pin: &Pin<'_>, leaf: &Leaf, want: Want) -> Result<u64> {
+    pub(super) fn evict_leaf(&self, pin: &Pin<'_>, leaf: &Leaf, want: Want) -> Result<u64> {
         let Some(mut inner) = leaf.latch.try_lock() else { return Ok(0) };
         if leaf.is_dead() || leaf.max_txn() >= self.txns.oldest_id() {
             return Ok(0);
@@ -105,8 +107,8 @@ impl Tree {
         }
         let bytes = inner.accounted as u64;
         if !dirty {
-            self.drop_leaf(pin, leaf, &mut inner)?;
-            return Ok(bytes);
+            // What stays is no success: a helper would wait for more of it for ever.
+            return Ok(if self.drop_leaf(pin, leaf, &mut inner) { bytes } else { 0 });
         }
         let written = self.write_leaf(leaf, &mut inner, &View::Everything)?;
         debug_assert!(!written.leftover);
@@ -114,7 +116,7 @@ impl Tree {
         self.account_clean(&mut inner);
         if drop_it {
             self.settle(&mut inner, &written, None)?;
-            self.drop_leaf(pin, leaf, &mut inner)?;
+            self.drop_leaf(pin, leaf, &mut inner);
         } else {
             self.refresh_leaf(pin, leaf, &mut inner, written)?;
         }
@@ -122,31 +124,50 @@ impl Tree {
     }
 
     /// Notes what a write of the leaf made, and frees the blocks of its former state. `staying`: the leaf, if it stays in
-    /// memory as it is; overflow blocks that its older versions refer to are then kept for their readers.
+    /// memory as it is; older versions whose overflow blocks go then get copies in memory.
     pub(super) fn settle(&self, inner: &mut LeafInner, written: &WrittenLeaf, staying: Option<&Leaf>) -> Result<()> {
         let former =
             std::mem::replace(&mut inner.disk, written.blocks.iter().map(|block| block.child.clone()).collect());
-        let overflow = std::mem::replace(&mut inner.overflow, written.overflow.clone());
-        let (kept, gone): (Vec<_>, Vec<_>) = overflow
-            .into_iter()
-            .filter(|cookie| !written.overflow.contains(cookie))
-            .partition(|cookie| staying.is_some_and(|leaf| leaf.refers_to(cookie)));
-        inner.overflow.extend(kept);
+        let mut gone = std::mem::replace(&mut inner.overflow, written.overflow.clone());
+        gone.retain(|cookie| !written.overflow.contains(cookie));
+        if let Some(leaf) = staying
+            && !gone.is_empty()
+        {
+            self.keep_in_memory(leaf, inner, &gone)?;
+        }
         self.free_blocks(self.overflow_addresses(gone.iter())?)?;
         self.free_blocks(former.into_iter().map(|child| child.address))?;
         self.free_blocks(std::mem::take(&mut inner.free_on_write))
     }
 
-    /// Replaces a clean leaf by its addresses. An empty one goes away, or stays if it is its parent's last child.
-    fn drop_leaf(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut MutexGuard<'_, LeafInner>) -> Result<()> {
+    /// Gives versions that somebody may still see, and whose values are in these overflow blocks, copies in memory. The
+    /// blocks can't stay instead: a checkpoint's lists hold exactly the blocks of its tree.
+    fn keep_in_memory(&self, leaf: &Leaf, inner: &mut LeafInner, cookies: &[Box<[u8]>]) -> Result<()> {
+        let oldest = self.txns.oldest_id();
+        for index in 0..leaf.slots.len() {
+            let Slot::Row(row) = leaf.slot(leaf.slots.word(index)) else { continue };
+            for version in row.versions() {
+                if version.kind() == Kind::Overflow && cookies.iter().any(|cookie| **cookie == *version.data()) {
+                    let item = self.read_overflow(version.data())?;
+                    row.replace(version, version.copy_with(&mut inner.arena, Kind::Standard, &item));
+                }
+                if hides_older(version, oldest) {
+                    break;
+                }
+            }
+        }
+        self.account(leaf, inner);
+        Ok(())
+    }
+
+    /// Replaces a clean leaf by its addresses. An empty one goes away, or stays if it is its parent's last child: then
+    /// the answer is false.
+    fn drop_leaf(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut MutexGuard<'_, LeafInner>) -> bool {
         let low = inner.low.clone();
         let links: Vec<(Box<[u8]>, u64)> =
             inner.disk.iter().map(|child| (child.separator.clone(), on_disk_link(child.clone()))).collect();
         let new: Vec<(&[u8], u64)> = links.iter().map(|(separator, link)| (&separator[..], *link)).collect();
-        if self.replace_child(pin, Target::Key(&low), link_of_leaf(leaf), &new)? {
-            self.retire_leaf(leaf, inner, link_of_leaf(leaf));
-        }
-        Ok(())
+        self.replace_leaf(pin, &low, leaf, inner, &new)
     }
 
     /// Replaces a leaf that was just written by pages made of the written blocks.
@@ -162,7 +183,7 @@ impl Tree {
             return Ok(());
         }
         let mut separators: Vec<Box<[u8]>> = written.blocks.iter().map(|block| block.child.separator.clone()).collect();
-        separators[0] = inner.low.clone();
+        separators[0] = leaf.lowest(inner).into();
         let mut pages = Vec::with_capacity(separators.len());
         for (index, block) in written.blocks.into_iter().enumerate() {
             let high = separators.get(index + 1).map(|separator| &separator[..]).or(leaf.high());
@@ -179,32 +200,31 @@ impl Tree {
         let links: Vec<u64> = pages.into_iter().map(leaf_link).collect();
         let new: Vec<(&[u8], u64)> = separators.iter().map(|separator| &separator[..]).zip(links).collect();
         let low = inner.low.clone();
-        self.replace_child(pin, Target::Key(&low), link_of_leaf(leaf), &new)?;
-        self.retire_leaf(leaf, inner, link_of_leaf(leaf));
+        self.replace_leaf(pin, &low, leaf, inner, &new);
         Ok(())
     }
 
-    /// Drops an internal page whose children are all on disk and that is unchanged since it was written.
-    fn evict_internal(&self, pin: &Pin<'_>, page: &Internal) -> Result<u64> {
-        let Some(_structure) = self.structure.try_read() else { return Ok(0) };
-        let Some(mut inner) = page.latch.try_lock() else { return Ok(0) };
+    /// Drops an internal page whose children are all on disk and that is unchanged since it was written. `key` is one by
+    /// which a descent found the page: its own separators don't tell where it is, if it has one child.
+    fn evict_internal(&self, pin: &Pin<'_>, page: &Internal, key: &[u8]) -> u64 {
+        let Some(_structure) = self.structure.try_read() else { return 0 };
+        let Some(mut inner) = page.latch.try_lock() else { return 0 };
         let children = page.children();
         let all_on_disk = children.iter().all(|(_, link)| matches!(self.child_of(pin, *link), Child::OnDisk(_)));
         if page.is_dead() || page.is_dirty() || !all_on_disk || inner.disk.len() != 1 || !inner.free_on_write.is_empty()
         {
-            return Ok(0);
+            return 0;
         }
         // A child being read would be linked into this page: its loading lock is free, and stays so while we hold it.
         let mut locks = Vec::with_capacity(children.len());
         for (_, link) in &children {
             if let Child::OnDisk(child) = self.child_of(pin, *link) {
-                let Some(lock) = child.loading.try_lock() else { return Ok(0) };
+                let Some(lock) = child.loading.try_lock() else { return 0 };
                 locks.push(lock);
             }
         }
-        let key = children.get(1).map_or(children[0].0, |child| child.0);
         let link = on_disk_link(inner.disk[0].clone());
-        self.replace_child(pin, Target::Key(key), link_of(page), &[(&[], link)])?;
+        self.replace_child(pin, Target::Key(key), link_of(page), &[(&[], link)]);
         page.kill();
         for lock in &mut locks {
             **lock = true;
@@ -218,7 +238,7 @@ impl Tree {
         }
         // SAFETY: unlinked by `replace_child`, under its latch, and found alive.
         unsafe { self.txns.reclaimer().retire(address::<Internal>(link_of(page)), bytes) };
-        Ok(bytes as u64)
+        bytes as u64
     }
 
     /// Goes on with the clock's hand for some leaves.
@@ -232,7 +252,7 @@ impl Tree {
                 Child::Leaf(leaf) => done += self.evict_leaf(&pin, leaf, want)?,
                 // The last leaf of a page was passed: the page itself may go.
                 Child::OnDisk(_) if found.last && want.space && found.depth > 1 => {
-                    done += self.evict_internal(&pin, found.parent)?;
+                    done += self.evict_internal(&pin, found.parent, &hand);
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@
 //! 1. Readers search the slot array optimistically; whatever was once reachable stays allocated until the page is freed.
 //! 2. Separators and links change only under the latch. A *dead* page was replaced in its parent: who wants to change it
 //!    starts again from the root.
-//! 3. `dirty` is set before a change below can be committed, and cleared by a checkpoint before it visits the children.
+//! 3. `dirty` is set, from the leaf upwards, before a change below can be committed, and cleared by a checkpoint before it visits the children.
 
 use super::address::ChildAddress;
 use super::arena::Arena;
@@ -185,12 +185,14 @@ impl Internal {
         self.dead.store(true, Ordering::Release);
     }
 
+    /// Sequentially consistent, like the other accesses to the mark: a writer marks a page, then looks at its parent's mark;
+    /// a checkpoint clears the parent's mark, then looks at the page's. One of them must see what the other did.
     pub(super) fn is_dirty(&self) -> bool {
-        self.dirty.load(Ordering::Acquire)
+        self.dirty.load(Ordering::SeqCst)
     }
 
     pub(super) fn set_dirty(&self, dirty: bool) -> bool {
-        self.dirty.swap(dirty, Ordering::AcqRel)
+        self.dirty.swap(dirty, Ordering::SeqCst)
     }
 
     /// The child to follow.
@@ -217,25 +219,26 @@ impl Internal {
         }
     }
 
-    /// Under the latch: gives child `index` another link.
-    pub(super) fn set_link(&self, index: usize, link: u64) {
-        self.slots.set_link(index, link);
-    }
-
-    /// Under the latch: inserts a child at `index` (not the first).
-    pub(super) fn insert(&self, inner: &mut InternalInner, index: usize, separator: &[u8], link: u64) {
-        assert!(index > 0);
-        inner.grows_at_end = index == self.slots.len();
-        if !self.slots.fits_prefix(separator) {
-            let (first, last) = (self.slots.word(1), self.slots.word(self.slots.len() - 1));
-            let shared = [first, last]
-                .iter()
-                .filter(|word| **word != 0 && self.slots.len() > 1)
-                .fold(separator.len(), |shared, word| shared.min(common_prefix(separator, key_of(*word))));
-            self.slots.set_prefix(&separator[..shared], 1, key_of);
+    /// Under the latch: gives child `index` another link and inserts children (separator and link) behind it, in one step for
+    /// readers: who found the new link of one would miss what is written there while the others still led to the old page.
+    pub(super) fn replace(&self, inner: &mut InternalInner, index: usize, link: u64, rest: &[(&[u8], u64)]) {
+        if let (Some((first, _)), Some((last, _))) = (rest.first(), rest.last()) {
+            inner.grows_at_end = index + 1 == self.slots.len();
+            if rest.iter().any(|(separator, _)| !self.slots.fits_prefix(separator)) {
+                // The first slot's separator is not searched; those between the ends share what the ends share.
+                let ends = [self.slots.word(1), self.slots.word(self.slots.len() - 1)];
+                let shared = ends
+                    .iter()
+                    .filter(|word| **word != 0 && self.slots.len() > 1)
+                    .fold(common_prefix(first, last), |shared, word| shared.min(common_prefix(first, key_of(*word))));
+                self.slots.set_prefix(&first[..shared], 1, key_of);
+            }
         }
-        let key = Key::new_in(&mut inner.arena, separator);
-        let old = self.slots.insert(index, separator, key.word(), Some(link));
+        let rest: Vec<(&[u8], u64, u64)> = rest
+            .iter()
+            .map(|(separator, link)| (*separator, Key::new_in(&mut inner.arena, separator).word(), *link))
+            .collect();
+        let old = self.slots.replace(index, link, &rest);
         inner.old_arrays.extend(old);
     }
 

@@ -10,8 +10,9 @@
 //!    allocated until the page itself is freed.
 //! 2. Writers hold the latch. A writer that finds the page *dead* (replaced in its parent) or its key at or above the upper
 //!    bound has raced with a change of structure and starts again from the root.
-//! 3. A page's lower bound never rises while it lives; its upper bound changes only under the latch.
-//! 4. `max_txn` is at least the id of every version on the page, so that a page with `max_txn < oldest id` has nothing that
+//! 3. A page's lower bound never rises while it lives (it falls when an empty page on its left goes away); its upper bound
+//!    changes only under the latch.
+//! 4. `max_txn` is at least the id of every version on the page and of the writer who made the page dirty, so that a page with `max_txn < oldest id` has nothing that
 //!    anybody could see differently: it may be replaced by its newest committed state.
 //! 5. `dirty` is set, under the latch, before a new version can be committed, and cleared only by a write of the page that
 //!    leaves no newer version behind.
@@ -46,7 +47,8 @@ pub(super) struct LeafInner {
     pub(super) arena: Arena,
     /// Replaced slot arrays: readers may still use them.
     old_arrays: Vec<OldArray>,
-    /// A key not greater than any key of the page, by which its place in the tree is found.
+    /// A key of the page's range, by which its place in the tree is found. Smaller keys may have come to the page since an
+    /// empty page on its left went away: see [`Leaf::lowest`].
     pub(super) low: Box<[u8]>,
     /// The blocks of the page's last written state.
     pub(super) disk: Vec<ChildAddress>,
@@ -131,9 +133,14 @@ impl Leaf {
         self.dead.load(Ordering::Acquire)
     }
 
-    /// Under the latch: the page was replaced.
+    /// Under the latch: the page is about to be replaced.
     pub(super) fn kill(&self) {
         self.dead.store(true, Ordering::Release);
+    }
+
+    /// Under the latch that [`Leaf::kill`] was called under: it was not replaced.
+    pub(super) fn revive(&self) {
+        self.dead.store(false, Ordering::Release);
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -175,6 +182,14 @@ impl Leaf {
         let word = self.high.load(Ordering::Acquire);
         // SAFETY: the word of a key in this page's arena.
         (word != 0).then(|| unsafe { Key::from_word(word) }.bytes())
+    }
+
+    /// Under the latch: a key of the page's range that isn't greater than any key of the page.
+    pub(super) fn lowest<'a>(&'a self, inner: &'a LeafInner) -> &'a [u8] {
+        match self.slots.word(0) {
+            0 => &inner.low,
+            word => self.key_of(word).min(&inner.low),
+        }
     }
 
     /// Under the latch.
@@ -261,6 +276,10 @@ impl Leaf {
                 .fold(key.len(), |shared, word| shared.min(crate::sync::slots::common_prefix(key, self.key_of(*word))));
             self.slots.set_prefix(&key[..shared], 0, |word| self.key_of(word));
         }
+        // The range grew downwards when an empty page before this one went away.
+        if index == 0 && *key < *inner.low {
+            inner.low = key.into();
+        }
         let old = self.slots.insert(index, key, row.word(), None);
         inner.old_arrays.extend(old);
     }
@@ -279,16 +298,6 @@ impl Leaf {
             let shared = crate::sync::slots::common_prefix(first, last);
             self.slots.set_prefix(&first[..shared], 0, |word| self.key_of(word));
         }
-    }
-
-    /// Whether a version refers to the overflow block of `cookie`.
-    pub(super) fn refers_to(&self, cookie: &[u8]) -> bool {
-        (0..self.slots.len()).any(|index| match self.slot(self.slots.word(index)) {
-            Slot::Image(..) => false,
-            Slot::Row(row) => row
-                .versions()
-                .any(|version| version.kind() == super::version::Kind::Overflow && version.data() == cookie),
-        })
     }
 
     /// Bytes of memory the page takes.

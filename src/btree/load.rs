@@ -71,7 +71,7 @@ impl Tree {
                 return Err(self.corrupt(&page, 24, format!("a {} page behind a {expected:?} address", found.name())));
             }
         };
-        self.replace_child(pin, target, link, &[(&[], new)])?;
+        self.replace_child(pin, target, link, &[(&[], new)]);
         *done = true;
         // SAFETY: unlinked by `replace_child`; the loading lock, held until here, makes this the only thread to do so.
         unsafe { self.txns.reclaimer().retire(address::<OnDisk>(link), size_of::<OnDisk>()) };

@@ -1,6 +1,6 @@
 //! The in-memory B-tree: what stands between cursors and blocks.
 //!
-//! * [`Tree`]: one open object; descent, structure changes ([`mod@tree`]), page-in (`load`), growth (`rebuild`), eviction
+//! * [`Tree`]: one open object; descent, structure changes (`tree`), page-in (`load`), growth (`rebuild`), eviction
 //!   (`evict`), checkpoints (`checkpoint`).
 //! * [`TreeCursor`]: moving and writing as a [`crate::txn::Txn`] sees the records.
 //! * Pages: `leaf` and `internal`, with `slots` (optimistic search), `version` (rows and version chains), `arena` (memory).
@@ -19,6 +19,8 @@ mod key;
 mod leaf;
 mod load;
 mod open;
+#[cfg(test)]
+mod protocol_tests;
 mod rebuild;
 mod settings;
 #[cfg(test)]

@@ -47,7 +47,8 @@ impl Tree {
     ) -> Result<()> {
         let last = leaf.slots.word(leaf.slots.len().wrapping_sub(1));
         if inner.appends >= APPEND_RUN && last != 0 && leaf.key_of(last) < key {
-            return self.split_append(pin, leaf, &mut inner, key);
+            self.split_append(pin, leaf, &mut inner, key);
+            return Ok(());
         }
         let oldest = self.txns.update_oldest();
         let whole = plan(leaf, oldest);
@@ -61,7 +62,7 @@ impl Tree {
     }
 
     /// Gives the leaf an empty right sibling for `key`, which is greater than all of its keys. Nothing is copied.
-    fn split_append(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut LeafInner, key: &[u8]) -> Result<()> {
+    fn split_append(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut LeafInner, key: &[u8]) {
         let last = leaf.key_of(leaf.slots.word(leaf.slots.len() - 1));
         // The shortest key that is greater than the last and not greater than the new one.
         let separator = &key[..key.len().min(common_prefix(last, key) + 1)];
@@ -77,17 +78,13 @@ impl Tree {
             self.account(&right, &mut right_inner);
         }
         let right = leaf_link(right);
-        self.replace_child(
-            pin,
-            Target::Key(last),
-            link_of_leaf(leaf),
-            &[(&[], link_of_leaf(leaf)), (separator, right)],
-        )?;
+        // The bound first: a reader at the end of this page must not go past the sibling, once that can hold rows.
         leaf.set_high(inner, Some(separator));
+        let own = link_of_leaf(leaf);
+        self.replace_child(pin, Target::Key(last), own, &[(&[], own), (separator, right)]);
         // The page is full and won't be split again by appends.
         inner.appends = 0;
         inner.split_bytes = inner.accounted.saturating_mul(3) / 2;
-        Ok(())
     }
 
     /// The size at which a new leaf is split.
@@ -97,17 +94,18 @@ impl Tree {
 
     /// Builds one leaf for each plan and puts them in the place of `leaf`.
     fn replace_leaf_by(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut LeafInner, parts: Vec<Plan<'_>>) -> Result<()> {
+        let lowest: Box<[u8]> = leaf.lowest(inner).into();
         let separators: Vec<&[u8]> = (0..parts.len())
             .map(|index| match index.checked_sub(1).and_then(|before| parts[before].rows.last()) {
-                None => &inner.low[..],
+                None => &lowest,
                 Some(last) => separator(key_of(last), key_of(&parts[index].rows[0])),
             })
             .collect();
         let mut links = Vec::with_capacity(parts.len());
         let overflow: Vec<Vec<Box<[u8]>>> = parts.iter().map(|part| overflow_of(part, inner)).collect();
         let gone = inner.overflow.iter().filter(|cookie| !overflow.iter().flatten().any(|kept| kept == *cookie));
-        let mut free_on_write = std::mem::take(&mut inner.free_on_write);
-        free_on_write.extend(self.overflow_addresses(gone)?);
+        let mut free_on_write = self.overflow_addresses(gone)?;
+        free_on_write.append(&mut inner.free_on_write);
         free_on_write.extend(inner.disk.drain(..).map(|child| child.address));
         let mut overflow = overflow.into_iter();
         for (index, part) in parts.iter().enumerate() {
@@ -125,12 +123,11 @@ impl Tree {
             links.push((separators[index], leaf_link(new)));
         }
         let low = inner.low.clone();
-        let was_dirty = leaf.is_dirty();
-        self.replace_child(pin, Target::Key(&low), link_of_leaf(leaf), &links)?;
-        self.retire_leaf(leaf, inner, link_of_leaf(leaf));
-        if !was_dirty {
+        if !leaf.is_dirty() {
+            // Before anybody can find the new pages: who writes to a dirty page relies on its ancestors' marks.
             self.mark_dirty(pin, &low);
         }
+        self.replace_leaf(pin, &low, leaf, inner, &links);
         Ok(())
     }
 
@@ -255,7 +252,7 @@ fn copy_row(old: &Leaf, arena: &mut Arena, image: &mut Vec<u8>, row: Row<'_>, ol
 }
 
 /// Whether nobody can see past this version. A deletion with a timestamp keeps its value: both are written together.
-fn hides_older(version: Version<'_>, oldest: TxnId) -> bool {
+pub(super) fn hides_older(version: Version<'_>, oldest: TxnId) -> bool {
     version.txn() < oldest
         && match version.kind() {
             Kind::Standard | Kind::Overflow => true,

@@ -217,29 +217,33 @@ fn threads_lose_no_update() {
     assert!(rows.is_sorted());
 }
 
-/// Writes the tree's checkpoint into its file, and opens that again with a fresh cache.
-fn checkpoint_and_reopen(
-    fixture: &Fixture,
-    entries: &mut Vec<crate::block::CheckpointEntry>,
-    reopen: bool,
-) -> Option<Fixture> {
+/// A checkpoint of the fixture's file: where it is, and the tree's write generation.
+pub(super) struct Written {
+    cookie: Vec<u8>,
+    write_gen: u64,
+}
+
+/// Writes the tree's checkpoint into its file, in the place of the one before (`last`). `between` runs when the tree's pages
+/// are written and the file's checkpoint is not.
+pub(super) fn checkpoint(fixture: &Fixture, last: Option<&Written>, between: impl FnOnce()) -> Written {
     use crate::block::{CheckpointAction, CheckpointEntry};
     let mut txn = Txn::new(&fixture.txns).unwrap();
     txn.begin(Isolation::Snapshot);
-    let block = Arc::clone(fixture.tree.block());
+    let block = fixture.tree.block();
     block.checkpoint_start().unwrap();
     let mut checkpoint = fixture.tree.checkpoint(txn.snapshot()).unwrap();
-    for entry in entries.iter_mut() {
-        entry.action = CheckpointAction::Delete;
-    }
-    let written = block.checkpoint(entries, checkpoint.root.as_mut(), None).unwrap();
+    between();
+    let deleted = |last: &Written| CheckpointEntry { cookie: last.cookie.clone(), action: CheckpointAction::Delete };
+    let mut entries: Vec<CheckpointEntry> = last.map(deleted).into_iter().collect();
+    let written = block.checkpoint(&mut entries, checkpoint.root.as_mut(), None).unwrap();
     block.sync().unwrap();
     block.checkpoint_resolve(true).unwrap();
     txn.rollback().unwrap();
-    *entries = vec![CheckpointEntry { cookie: written.cookie.clone(), action: CheckpointAction::Keep }];
-    if !reopen {
-        return None;
-    }
+    Written { cookie: written.cookie, write_gen: checkpoint.write_gen }
+}
+
+/// Opens a checkpoint with a cache of its own.
+pub(super) fn reopen(fixture: &Fixture, written: &Written) -> Fixture {
     let settings = fixture.tree.settings().clone();
     let block_settings = BlockSettings { allocation_size: settings.allocation_size, ..BlockSettings::default() };
     let (block, root) = BlockManager::open(
@@ -259,16 +263,16 @@ fn checkpoint_and_reopen(
         cache: Arc::clone(&cache),
         txns: Arc::clone(&txns),
         root,
-        write_gen: checkpoint.write_gen,
-        base_write_gen: checkpoint.write_gen,
+        write_gen: written.write_gen,
+        base_write_gen: written.write_gen,
     })
     .unwrap();
-    Some(Fixture { tree, txns, cache, files: Arc::clone(&fixture.files) })
+    Fixture { tree, txns, cache, files: Arc::clone(&fixture.files) }
 }
 
 #[test]
 fn checkpoints_hold_what_was_committed_and_a_small_cache_suffices() {
-    let rounds = if cfg!(miri) { 40 } else { 4_000 };
+    let (checkpoints, rounds) = if cfg!(miri) { (2, 40) } else { (12, 4_000) };
     // A cache that holds a fraction of the data, so that most pages come and go between operations.
     let fixture = fixture(64 << 10, small_pages());
     let mut txn = Txn::new(&fixture.txns).unwrap();
@@ -276,13 +280,13 @@ fn checkpoints_hold_what_was_committed_and_a_small_cache_suffices() {
     let mut cursor = TreeCursor::new(&fixture.tree);
     let mut model: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     let mut numbers = Numbers(11);
-    let mut entries = Vec::new();
-    for round in 0..12_u64 {
+    let mut last = None;
+    for round in 0..checkpoints {
         for _ in 0..rounds {
             let key = key(numbers.next());
             // Some values are large enough for overflow blocks.
             let len = if numbers.next().is_multiple_of(50) { 3_000 } else { numbers.next() % 40 };
-            let value = vec![round as u8; len as usize];
+            let value = vec![round; len as usize];
             if numbers.next().is_multiple_of(4) {
                 let removed = autocommit(&mut txn, |txn| cursor.remove(txn, &key));
                 assert_eq!(removed.is_ok(), model.remove(&key).is_some());
@@ -299,7 +303,9 @@ fn checkpoints_hold_what_was_committed_and_a_small_cache_suffices() {
             second.put(&mut other, &key, b"uncommitted", PutMode::Overwrite).unwrap();
         }
         cursor.reset();
-        let reopened = checkpoint_and_reopen(&fixture, &mut entries, true).unwrap();
+        let written = checkpoint(&fixture, last.as_ref(), || {});
+        let reopened = reopen(&fixture, &written);
+        last = Some(written);
         let expected: Vec<_> = model.clone().into_iter().collect();
         let mut reader = Txn::new(&reopened.txns).unwrap();
         assert!(scan(&reopened.tree, &mut reader, true) == expected, "round {round}");

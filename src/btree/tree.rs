@@ -3,19 +3,23 @@
 //! Latch order: a child's latch, then its parent's, upwards. Nobody takes a latch downwards or sideways while holding one,
 //! so there is no deadlock. Readers take none.
 //!
-//! Replacing a page: with its latch held, (1) new right siblings are inserted into the parent, (2) the page's own link is
-//! switched, (3) the page is marked dead, (4) it is retired. Whoever reads the old page meanwhile reads what it held when it
-//! died: everything that was committed before its descent began. Whoever wants to change it finds it dead.
+//! Replacing a leaf: with its latch held, (1) it is marked dead, (2) the parent's link is switched to the new page and its
+//! right siblings are inserted, in one step, (3) it is retired. Whoever reads the old page meanwhile reads what it held when it
+//! died: everything that was committed before its descent began (or before it found the page alive). For nothing can be
+//! committed on a new page before (2), and then (1) is visible to every snapshot that contains it. Whoever wants to change
+//! the old page finds it dead. For the same reason a leaf that gets an empty right sibling lowers its upper bound before
+//! the sibling can be found.
 //!
 //! A running checkpoint holds `structure` exclusively: internal pages are not split, evicted or replaced meanwhile; they
 //! only gain and lose children.
 
-use super::internal::{Child, Internal, InternalInner, Target, address, child, internal_link, link_of};
+use super::internal::{Child, Internal, InternalInner, Target, address, child, internal_link, link_of, link_of_leaf};
 use super::leaf::{Leaf, LeafInner};
 use super::settings::TreeSettings;
 use crate::block::{Address, BlockManager};
 use crate::cache::Cache;
 use crate::sync::reclaim::{Participant, Reclaimer};
+use crate::sync::spin;
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
 use parking_lot::{Mutex, RwLock};
@@ -134,17 +138,13 @@ impl Tree {
 
     /// Replaces the child `old` on the way to `target` by `new` (separators and links, in key order; the first separator is not
     /// used). The caller holds the child's latch (or its loading lock), so it can't be replaced by anybody else. An empty
-    /// `new` removes the child; the answer is false if it can't be removed because it is its page's last.
-    pub(super) fn replace_child(
-        &self,
-        pin: &Pin<'_>,
-        target: Target<'_>,
-        old: u64,
-        new: &[(&[u8], u64)],
-    ) -> Result<bool> {
+    /// `new` removes the child; the answer is false if it can't be removed because it is its page's last. The parent changes in
+    /// one step for readers.
+    pub(super) fn replace_child(&self, pin: &Pin<'_>, target: Target<'_>, old: u64, new: &[(&[u8], u64)]) -> bool {
+        let mut rounds = 0;
         let parent = loop {
             let Some(parent) = self.find_parent(pin, target, old) else {
-                std::hint::spin_loop(); // An ancestor is being split: the child's new parent is about to be linked.
+                spin(&mut rounds); // An ancestor is being split: the child's new parent is about to be linked.
                 continue;
             };
             let mut inner = parent.page.latch.lock();
@@ -157,34 +157,51 @@ impl Tree {
             }
             let Some((first, rest)) = new.split_first() else {
                 if step.index + 1 == parent.page.slots.len() {
-                    return Ok(false);
+                    return false;
                 }
                 parent.page.remove_into_next(step.index);
-                return Ok(true);
+                return true;
             };
-            for (separator, link) in rest.iter().rev() {
-                parent.page.insert(&mut inner, step.index + 1, separator, *link);
-            }
-            if first.1 != old {
-                parent.page.set_link(step.index, first.1);
-            }
+            parent.page.replace(&mut inner, step.index, first.1, rest);
             self.account_internal(parent.page, &mut inner);
             break parent;
         };
         if parent.page.slots.len() > MAX_CHILDREN {
-            self.split_internal(pin, parent.page)?;
+            self.split_internal(pin, parent.page);
         }
-        Ok(true)
+        true
+    }
+
+    /// Replaces a leaf, under its latch, as [`Tree::replace_child`] does, and hands it to reclamation. False: it is empty and
+    /// its page's last child, so it stays.
+    pub(super) fn replace_leaf(
+        &self,
+        pin: &Pin<'_>,
+        low: &[u8],
+        leaf: &Leaf,
+        inner: &mut LeafInner,
+        new: &[(&[u8], u64)],
+    ) -> bool {
+        // Before anybody can find the new pages, hence commit something there: a cursor that rests on this one and is to see
+        // that must find this one dead.
+        leaf.kill();
+        let replaced = self.replace_child(pin, Target::Key(low), link_of_leaf(leaf), new);
+        if replaced {
+            self.retire_leaf(leaf, inner);
+        } else {
+            leaf.revive();
+        }
+        replaced
     }
 
     /// Splits an internal page that has too many children (and then its ancestors), unless a checkpoint is running.
     #[cold]
-    fn split_internal(&self, pin: &Pin<'_>, page: &Internal) -> Result<()> {
+    fn split_internal(&self, pin: &Pin<'_>, page: &Internal) {
         // Held to the end: a checkpoint must not meet the page half replaced.
-        let Some(_structure) = self.structure.try_read() else { return Ok(()) };
+        let Some(_structure) = self.structure.try_read() else { return };
         let mut inner = page.latch.lock();
         if page.is_dead() || page.slots.len() <= MAX_CHILDREN {
-            return Ok(());
+            return;
         }
         let children = page.children();
         // A page that grows at its end leaves full pages behind.
@@ -209,7 +226,7 @@ impl Tree {
             self.account_internal(&root, &mut root.latch.lock());
             self.root.store(internal_link(root), Ordering::Release);
         } else {
-            self.replace_child(pin, Target::Key(key), own, &[(&[], left), (separator, right)])?;
+            self.replace_child(pin, Target::Key(key), own, &[(&[], left), (separator, right)]);
         }
         page.kill();
         self.mark_dirty(pin, key);
@@ -218,7 +235,6 @@ impl Tree {
         self.cache.sub(bytes);
         // SAFETY: the page was boxed for its link, no link leads to it any more, and only this thread killed it.
         unsafe { self.txns.reclaimer().retire(address::<Internal>(own), bytes) };
-        Ok(())
     }
 
     /// Marks the ancestors of the leaf of `key` as dirty, from the leaf upwards: a checkpoint, which clears the marks from the
@@ -241,7 +257,7 @@ impl Tree {
             }
         }
         self.ever_written.store(true, Ordering::Release);
-        self.dirty.store(true, Ordering::Release);
+        self.dirty.store(true, Ordering::SeqCst);
     }
 
     /// Whether the next checkpoint has something to write.
@@ -281,16 +297,15 @@ impl Tree {
         self.cache.sub_dirty(std::mem::take(&mut inner.accounted_dirty));
     }
 
-    /// Marks a replaced leaf dead and hands it to reclamation. Its latch is held by the caller.
-    pub(super) fn retire_leaf(&self, leaf: &Leaf, inner: &mut LeafInner, link: u64) {
-        leaf.kill();
+    /// Hands a replaced leaf to reclamation. Its latch is held by the caller.
+    fn retire_leaf(&self, leaf: &Leaf, inner: &mut LeafInner) {
         leaf.slots.invalidate_positions();
         self.account_clean(inner);
         let bytes = std::mem::take(&mut inner.accounted);
         self.cache.sub(bytes);
         // SAFETY: the leaf was boxed for its link; the caller replaced that in the only parent, holds the latch, and found
         // the leaf alive, so nobody else retires it.
-        unsafe { self.txns.reclaimer().retire(address::<Leaf>(link), bytes) };
+        unsafe { self.txns.reclaimer().retire(address::<Leaf>(link_of_leaf(leaf)), bytes) };
     }
 
     /// Frees blocks that no page refers to any more.

@@ -119,6 +119,20 @@ impl<'a> Row<'a> {
         self.header().head.store(version.0.as_ptr(), Ordering::Release);
     }
 
+    /// Puts `new` in the place of `old`. Under the page's latch. A reader that has met `old` goes on from it as before.
+    pub(crate) fn replace(self, old: Version<'a>, new: Version<'a>) {
+        new.header().next.store(old.header().next.load(Ordering::Relaxed), Ordering::Relaxed);
+        let mut link = &self.header().head;
+        loop {
+            let at = link.load(Ordering::Relaxed);
+            if at == old.0.as_ptr() {
+                return link.store(new.0.as_ptr(), Ordering::Release);
+            }
+            let Some(version) = NonNull::new(at) else { return };
+            link = &Version(version, PhantomData).header().next;
+        }
+    }
+
     /// The chain, newest first.
     #[inline]
     pub(crate) fn versions(self) -> impl Iterator<Item = Version<'a>> {
@@ -210,7 +224,12 @@ impl<'a> Version<'a> {
 
     /// A copy in another page's arena, not in any chain yet.
     pub(super) fn copy_to<'b>(self, arena: &mut Arena) -> Version<'b> {
-        let copy = Version::new_in(arena, self.txn(), self.kind(), self.data());
+        self.copy_with(arena, self.kind(), self.data())
+    }
+
+    /// A version of the same transaction and time with other data, not in any chain yet.
+    pub(super) fn copy_with<'b>(self, arena: &mut Arena, kind: Kind, data: &[u8]) -> Version<'b> {
+        let copy = Version::new_in(arena, self.txn(), kind, data);
         copy.set_timestamps(self.start_ts(), self.durable_ts());
         copy
     }

@@ -107,6 +107,9 @@ impl Tree {
             let at_end = found.index == leaf.slots.len();
             inner.appends = if at_end { inner.appends.saturating_add(1) } else { 0 };
             if inner.accounted > inner.split_bytes {
+                // The pages that come of it are dirty and give up this one's blocks when they are written. A checkpoint that
+                // runs may refer to those: like any change, this one makes the pages wait for it.
+                leaf.raise_max_txn(id);
                 self.split_leaf(pin, leaf, inner, key)?;
                 return Ok(None);
             }

@@ -91,7 +91,7 @@ impl Drop for PageBuffer {
 
 /// `len` uninitialised bytes (not 0), aligned to eight.
 pub(crate) fn allocate(len: usize) -> NonNull<u8> {
-    match class_of(len) {
+    match pooled(len) {
         Some(class) => POOL.lock().get_or_insert_with(Pool::new).take(class),
         // SAFETY: the layout isn't empty.
         None => NonNull::new(unsafe { alloc(layout(len)) }).unwrap_or_else(|| handle_alloc_error(layout(len))),
@@ -101,7 +101,7 @@ pub(crate) fn allocate(len: usize) -> NonNull<u8> {
 /// # Safety
 /// `bytes` came from [`allocate`] with the same `len`, and nothing uses them any more.
 pub(crate) unsafe fn free(bytes: NonNull<u8>, len: usize) {
-    match class_of(len) {
+    match pooled(len) {
         Some(_) => {
             if let Some(pool) = &mut *POOL.lock() {
                 pool.give_back(bytes);
@@ -114,6 +114,12 @@ pub(crate) unsafe fn free(bytes: NonNull<u8>, len: usize) {
 
 fn layout(len: usize) -> Layout {
     Layout::from_size_align(len, 8).unwrap_or_else(|_| handle_alloc_error(Layout::new::<u64>()))
+}
+
+/// The size class that [`allocate`] takes a buffer from. Under Miri each buffer is an allocation of its own: a use after
+/// free must not hide in a recycled slot.
+fn pooled(len: usize) -> Option<usize> {
+    if cfg!(miri) { None } else { class_of(len) }
 }
 
 /// The size class of a buffer; `None`: the general allocator.

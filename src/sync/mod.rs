@@ -7,14 +7,29 @@
 pub(crate) mod reclaim;
 pub(crate) mod slots;
 
+/// Waits a moment for another thread to finish a few instructions; `rounds` counts the moments of one wait. That thread may
+/// have lost its processor: a long wait gives up this one.
+#[inline]
+pub(crate) fn spin(rounds: &mut u32) {
+    *rounds = rounds.wrapping_add(1);
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    if *rounds % 64 == 0 {
+        std::thread::yield_now();
+    } else {
+        std::hint::spin_loop();
+    }
+}
+
 #[cfg(not(loom))]
 pub(crate) mod atomic {
     //! The atomics in use: the standard ones, or loom's while model-checking.
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 }
 
 #[cfg(loom)]
 pub(crate) mod atomic {
     //! The atomics in use: loom's while model-checking.
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 }

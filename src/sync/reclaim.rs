@@ -93,7 +93,9 @@ impl Reclaimer {
     #[inline]
     pub(crate) fn pin(&self, participant: &Participant) {
         // The epoch may advance between the load and the store: the published value is then merely older, which is safe.
-        participant.epoch.store(self.epoch.load(Ordering::Relaxed), Ordering::Relaxed);
+        // Released, because whoever frees may read this value instead of the one that `unpin` left: what the operation
+        // before this one read was read before it is freed.
+        participant.epoch.store(self.epoch.load(Ordering::Relaxed), Ordering::Release);
         // Orders the publication before every load of the operation, against the fence in `collect`.
         fence(Ordering::SeqCst);
     }

@@ -15,8 +15,8 @@
 //! It knows no keys: callers pass a function from word to key.
 
 use super::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use super::spin;
 use std::cmp;
-use std::hint;
 use std::ptr;
 
 const PREFIX_WORDS: usize = 3;
@@ -98,12 +98,13 @@ impl Slots {
     /// The sequence number once no slots move.
     #[inline]
     pub(crate) fn sequence(&self) -> u64 {
+        let mut rounds = 0;
         loop {
             let sequence = self.sequence.load(Ordering::Acquire);
             if sequence & 1 == 0 {
                 return sequence;
             }
-            spin();
+            spin(&mut rounds);
         }
     }
 
@@ -274,18 +275,7 @@ impl Slots {
     pub(crate) fn insert(&self, index: usize, key: &[u8], word: u64, link: Option<u64>) -> Option<OldArray> {
         let mut view = self.view();
         assert!(index <= view.count);
-        let mut old = None;
-        if view.count == view.capacity {
-            let larger = new_array(cmp::max(8, view.capacity + view.capacity / 2), self.links);
-            // SAFETY: a fresh array, which begins with its capacity.
-            let capacity = unsafe { &*larger }.load(Ordering::Relaxed) as usize;
-            let new = View { array: larger, capacity, ..view };
-            new.copy_from(&view, self.links);
-            // Same content: readers of either are right, and the old one is kept (invariant 3).
-            self.array.store(larger, Ordering::Release);
-            old = Some(OldArray { array: view.array.cast_mut(), links: self.links });
-            view = new;
-        }
+        let old = self.make_room(&mut view, 1);
         let head = head(key, view.prefix_len);
         if index == view.count {
             // An append moves nothing: it is complete before the count says so.
@@ -293,12 +283,50 @@ impl Slots {
             self.begin_move();
         } else {
             self.begin_move();
-            view.shift_up(index, self.links);
+            view.shift_up(index, 1, self.links);
             view.write(index, head, word, link);
         }
         self.set_shape(view.count + 1, view.prefix_len);
         self.end_move();
         old
+    }
+
+    /// On an array with links: replaces the link of slot `index` and inserts slots (key, word, link) behind it. One step: no
+    /// reader sees a part of it. The keys begin with the shared prefix. Returns the replaced array if a larger one was needed.
+    #[must_use]
+    pub(crate) fn replace(&self, index: usize, link: u64, rest: &[(&[u8], u64, u64)]) -> Option<OldArray> {
+        let mut view = self.view();
+        assert!(self.links && index < view.count);
+        if rest.is_empty() {
+            view.link(index).store(link, Ordering::Release);
+            return None;
+        }
+        let old = self.make_room(&mut view, rest.len());
+        self.begin_move();
+        view.shift_up(index + 1, rest.len(), true);
+        for (at, (key, word, link)) in rest.iter().enumerate() {
+            view.write(index + 1 + at, head(key, view.prefix_len), *word, Some(*link));
+        }
+        view.link(index).store(link, Ordering::Release);
+        self.set_shape(view.count + rest.len(), view.prefix_len);
+        self.end_move();
+        old
+    }
+
+    /// Makes the array large enough for `more` slots.
+    fn make_room(&self, view: &mut View, more: usize) -> Option<OldArray> {
+        if view.count + more <= view.capacity {
+            return None;
+        }
+        let capacity = cmp::max(cmp::max(8, view.capacity + view.capacity / 2), view.count + more);
+        let larger = new_array(capacity, self.links);
+        let new = View { array: larger, capacity, ..*view };
+        new.copy_from(view, self.links);
+        // Same content: readers of either are right, and the old one is kept (invariant 3).
+        self.array.store(larger, Ordering::Release);
+        let old = OldArray { array: view.array.cast_mut(), links: self.links };
+        *view = new;
+        Some(old)
     }
 
     /// Removes a slot.
@@ -384,12 +412,12 @@ impl View {
         }
     }
 
-    fn shift_up(&self, index: usize, links: bool) {
+    fn shift_up(&self, index: usize, by: usize, links: bool) {
         for at in (index..self.count).rev() {
-            self.head(at + 1).store(self.head(at).load(Ordering::Relaxed), Ordering::Relaxed);
-            self.word(at + 1).store(self.word(at).load(Ordering::Relaxed), Ordering::Release);
+            self.head(at + by).store(self.head(at).load(Ordering::Relaxed), Ordering::Relaxed);
+            self.word(at + by).store(self.word(at).load(Ordering::Relaxed), Ordering::Release);
             if links {
-                self.link(at + 1).store(self.link(at).load(Ordering::Relaxed), Ordering::Release);
+                self.link(at + by).store(self.link(at).load(Ordering::Relaxed), Ordering::Release);
             }
         }
     }
@@ -465,13 +493,6 @@ pub(crate) fn head(key: &[u8], skip: usize) -> u64 {
 /// The number of leading bytes two keys share.
 pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
-#[inline]
-fn spin() {
-    #[cfg(loom)]
-    loom::thread::yield_now();
-    hint::spin_loop();
 }
 
 #[cfg(all(test, not(loom)))]

@@ -3,17 +3,21 @@
 //! Invariants:
 //! 1. An id below the id counter is in its session's slot until it has resolved, or the slot says `ALLOCATING`. A snapshot
 //!    first reads the counter, then the slots, and waits out `ALLOCATING`; so it lists every unresolved id below its `max`.
-//! 2. A session that takes a snapshot first publishes a lower bound of its `min` as *pinned*, then reads the slots. So no
-//!    scan for the oldest id passes the snapshot's `min`.
-//! 3. `oldest` never decreases and never exceeds any published id, pinned id, or the id counter.
+//! 2. A session that takes a snapshot first publishes a lower bound of its `min` as *pinned*, then reads the slots. A scan
+//!    for the oldest id first reads the counter and all ids, then all pins. So a scan that missed the pin has read the ids
+//!    before the session did, and met every id that the session found unresolved: it doesn't pass the snapshot's `min`. (In
+//!    one pass over the slots it could: past the session's slot before it pins, at another slot after its id resolved.)
+//! 3. A session that takes its former snapshot again pins, then makes sure that the snapshot's `min` is still unresolved
+//!    (or was the counter): then (2) holds as if it had read the slots again.
+//! 4. `oldest` never decreases and never exceeds the `min` of a snapshot in use, an unresolved id, or the id counter.
 
 use super::{Snapshot, TxnId};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::reclaim::Reclaimer;
+use crate::sync::spin;
 use hardwired_plugin::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
-use std::hint;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 /// Sessions that the engine itself uses, beyond `session_max` (API specification, section 5).
 const INTERNAL_SESSIONS: usize = 55;
@@ -41,10 +45,22 @@ struct Slot {
     pinned: AtomicU64,
 }
 
+/// What a session remembers of the moment at which it took its snapshot.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    /// The change count; 0: never.
+    pub(super) changes: u64,
+    /// The slot of the snapshot's smallest running id; `None`: nothing was running.
+    min_slot: Option<usize>,
+}
+
 impl TxnGlobal {
     /// A table for `session_max` application sessions and the engine's own.
     pub fn new(session_max: usize) -> Arc<Self> {
-        let capacity = session_max.saturating_add(INTERNAL_SESSIONS);
+        Self::with_capacity(session_max.saturating_add(INTERNAL_SESSIONS))
+    }
+
+    fn with_capacity(capacity: usize) -> Arc<Self> {
         Arc::new(Self {
             next_id: AtomicU64::new(1),
             oldest: AtomicU64::new(1),
@@ -111,44 +127,48 @@ impl TxnGlobal {
         slot.store(self.oldest.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
-    /// Pins the session and brings `snapshot` up to date; `seen` is the change count at which it was taken.
+    /// Pins the session and brings `snapshot` up to date; `taken` tells of when it was taken.
     #[inline]
-    pub(super) fn refresh(&self, slot: usize, snapshot: &mut Snapshot, seen: &mut u64) {
-        let pinned = &self.slots[slot].pinned;
-        if *seen == self.changes.load(Ordering::Relaxed) {
+    pub(super) fn refresh(&self, slot: usize, snapshot: &mut Snapshot, taken: &mut Taken) {
+        if taken.changes == self.changes.load(Ordering::Relaxed) {
             // The same set of unresolved ids as before, if it still is after the pin became visible to everybody.
-            pinned.store(snapshot.min, Ordering::Relaxed);
+            self.slots[slot].pinned.store(snapshot.min, Ordering::Relaxed);
             fence(Ordering::SeqCst);
-            if *seen == self.changes.load(Ordering::SeqCst) && self.oldest.load(Ordering::SeqCst) <= snapshot.min {
+            // The count lags behind the slots, hence the second condition (invariant 3).
+            let unresolved = |slot: usize| self.slots[slot].id.load(Ordering::SeqCst) == snapshot.min;
+            if taken.changes == self.changes.load(Ordering::SeqCst)
+                && taken.min_slot.is_none_or(unresolved)
+                && self.oldest.load(Ordering::SeqCst) <= snapshot.min
+            {
                 return;
             }
         }
-        self.take_snapshot(slot, snapshot, seen);
+        self.take_snapshot(slot, snapshot, taken);
     }
 
     #[cold]
-    fn take_snapshot(&self, slot: usize, snapshot: &mut Snapshot, seen: &mut u64) {
+    fn take_snapshot(&self, slot: usize, snapshot: &mut Snapshot, taken: &mut Taken) {
         let pinned = &self.slots[slot].pinned;
         pinned.store(self.oldest.load(Ordering::SeqCst), Ordering::SeqCst);
+        // Orders the pin before the reading of the ids, against the fence in `update_oldest` (invariant 2).
         fence(Ordering::SeqCst);
-        *seen = self.changes.load(Ordering::SeqCst);
+        taken.changes = self.changes.load(Ordering::SeqCst);
+        taken.min_slot = None;
         snapshot.running.clear();
         snapshot.max = self.next_id.load(Ordering::SeqCst);
+        snapshot.min = snapshot.max;
         for (index, other) in self.slots[..self.used.load(Ordering::Acquire)].iter().enumerate() {
-            if index == slot {
+            let id = settled(&other.id);
+            if id == NONE || id >= snapshot.max {
                 continue;
             }
-            let id = settled(&other.id);
-            if id != NONE && id < snapshot.max {
-                snapshot.running.push(id);
+            snapshot.running.push(id);
+            if id < snapshot.min {
+                snapshot.min = id;
+                taken.min_slot = Some(index);
             }
         }
-        let own = self.slots[slot].id.load(Ordering::Relaxed);
-        if own != NONE && own < snapshot.max {
-            snapshot.running.push(own);
-        }
         snapshot.running.sort_unstable();
-        snapshot.min = snapshot.running.first().copied().unwrap_or(snapshot.max);
         pinned.store(snapshot.min, Ordering::SeqCst);
     }
 
@@ -160,11 +180,16 @@ impl TxnGlobal {
     /// Recomputes [`TxnGlobal::oldest_id`].
     pub fn update_oldest(&self) -> TxnId {
         let mut oldest = self.next_id.load(Ordering::SeqCst);
-        for slot in &self.slots[..self.used.load(Ordering::Acquire)] {
+        let slots = &self.slots[..self.used.load(Ordering::Acquire)];
+        for slot in slots {
             let id = settled(&slot.id);
             if id != NONE {
                 oldest = oldest.min(id);
             }
+        }
+        // All ids before any pin: see invariant 2.
+        fence(Ordering::SeqCst);
+        for slot in slots {
             let pinned = slot.pinned.load(Ordering::SeqCst);
             if pinned != NONE {
                 oldest = oldest.min(pinned);
@@ -182,9 +207,10 @@ impl TxnGlobal {
 /// The slot's id once it isn't being allocated.
 #[inline]
 fn settled(id: &AtomicU64) -> u64 {
+    let mut rounds = 0;
     loop {
         match id.load(Ordering::SeqCst) {
-            ALLOCATING => hint::spin_loop(),
+            ALLOCATING => spin(&mut rounds),
             id => return id,
         }
     }

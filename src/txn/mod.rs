@@ -1,6 +1,6 @@
 //! Transactions: identifiers, snapshots, visibility.
 //!
-//! Nothing here knows trees: a transaction remembers *what* it changed through the [`Undo`] trait, so that a rollback can
+//! Nothing here knows trees: a transaction remembers *what* it changed through the `Undo` trait, so that a rollback can
 //! mark the versions aborted. Commit publishes by clearing the session's id in the table, whatever the transaction's size.
 //!
 //! Source: transactions specification, sections 1 to 4 and 9.

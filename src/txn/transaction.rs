@@ -1,5 +1,6 @@
 //! One session's transaction.
 
+use super::global::Taken;
 use super::{Snapshot, TXN_ABORTED, TXN_NONE, TxnGlobal, TxnId};
 use crate::sync::reclaim::Participant;
 use hardwired_plugin::Result;
@@ -34,8 +35,8 @@ pub struct Txn {
     isolation: Isolation,
     id: TxnId,
     snapshot: Snapshot,
-    /// Change count of the table when `snapshot` was taken; 0: never.
-    seen: u64,
+    /// When `snapshot` was taken.
+    taken: Taken,
     has_snapshot: bool,
     failed: bool,
     trees: Vec<Arc<dyn Undo>>,
@@ -70,7 +71,7 @@ impl Txn {
             isolation: Isolation::Snapshot,
             id: TXN_NONE,
             snapshot: Snapshot::default(),
-            seen: 0,
+            taken: Taken::default(),
             has_snapshot: false,
             failed: false,
             trees: Vec::new(),
@@ -159,7 +160,7 @@ impl Txn {
         if self.isolation == Isolation::ReadUncommitted {
             self.global.pin_oldest(self.slot);
         } else {
-            self.global.refresh(self.slot, &mut self.snapshot, &mut self.seen);
+            self.global.refresh(self.slot, &mut self.snapshot, &mut self.taken);
         }
         self.has_snapshot = true;
     }
@@ -305,10 +306,10 @@ mod tests {
         let global = TxnGlobal::new(10);
         let mut reader = session(&global);
         reader.prepare_read(Isolation::Snapshot);
-        let seen = reader.seen;
+        let seen = reader.taken.changes;
         reader.release_snapshot();
         reader.prepare_read(Isolation::Snapshot);
-        assert_eq!(reader.seen, seen);
+        assert_eq!(reader.taken.changes, seen);
         assert_eq!(global.update_oldest(), 1);
     }
 

@@ -33,7 +33,7 @@ fn change(store: &Store, model: &mut Model, numbers: &mut Numbers, round: u64, c
     let mut txn = Txn::new(&store.txns).unwrap();
     let mut cursor = TreeCursor::new(&store.tree);
     // Rounds that mostly delete empty whole pages.
-    let removals = if round % 5 == 3 { 9 } else { 2 };
+    let removals = if round % 5 == 3 { 7 } else { 2 };
     for _ in 0..count {
         let key = key(numbers, space);
         match numbers.below(10) {
