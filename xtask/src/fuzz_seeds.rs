@@ -42,6 +42,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     write(&out, "extent_list", extent_lists(&vectors("block-extent-lists.json")?)?)?;
     write(&out, "page", pages(root)?)?;
     write(&out, "metadata", metadata(root)?)?;
+    write(&out, "history", history(&vectors("btree-history-store.json")?, &vectors("btree-modify.json")?))?;
     write(&out, "database", databases(root)?)?;
     Ok(())
 }
@@ -118,6 +119,22 @@ fn pages(root: &Path) -> Result<Vec<Vec<u8>>> {
         }
     }
     Ok(by_type.into_values().flatten().collect())
+}
+
+/// Keys, values and modifications: every hexadecimal text of the vectors that is named so.
+fn history(records: &Value, modifications: &Value) -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for vectors in [records, modifications] {
+        each_object(vectors, &mut |object| {
+            seeds.extend(
+                object
+                    .iter()
+                    .filter(|(name, _)| name.ends_with("hex") || *name == "packed")
+                    .filter_map(|(_, value)| hex(value)),
+            );
+        });
+    }
+    seeds
 }
 
 /// Whole turtle files, and the metadata's values as far as a turtle holds them.
