@@ -24,6 +24,8 @@ mod protocol_tests;
 mod rebuild;
 mod settings;
 #[cfg(test)]
+mod stress_tests;
+#[cfg(test)]
 mod tests;
 mod tree;
 pub(crate) mod version;
