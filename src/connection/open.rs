@@ -15,7 +15,7 @@ use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
 use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
-use crate::extensions::{LoadedExtensions, linked};
+use crate::extensions::{ExtensionTable, LoadedExtensions, linked};
 use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
 use crate::metadata::Turtle;
 use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenRequest, USER_CONFIG_FILE};
@@ -24,6 +24,7 @@ use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::plugin::extension::{Extension, MessageLevel, Messages};
 use crate::plugin::file_system::FileSystem;
+use crate::plugin::services::OfflineServices;
 use crate::schema::{Database, DatabaseParts};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
@@ -75,7 +76,7 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
         return Err(Error::unsupported("salvage: salvaging a database is not supported yet"));
     }
     let voice: Arc<dyn Messages> = Arc::new(ExtensionVoice(Arc::clone(messenger)));
-    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, Arc::clone(&voice));
+    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, OfflineServices::new(Arc::clone(&voice)));
     extensions.load_early(early.get("extensions")?)?;
     let fs = match (&call.file_system, extensions.file_system()) {
         (Some(given), _) => Arc::clone(given),
@@ -95,7 +96,8 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     let (settings, merged) = settle(call, &sources, &*fs, readonly)?;
     configure_messages(messenger, &Config::single(&merged))?;
     extensions.load_late(Config::single(&merged).get("extensions")?)?;
-    let opening = Opening { call, messenger, fs, home, settings, readonly, voice };
+    let opening =
+        Opening { call, messenger, fs, home, settings, readonly, voice, table: Arc::clone(extensions.table()) };
     opening.finish(extensions, &sources)
 }
 
@@ -164,6 +166,7 @@ struct Opening<'a> {
     settings: ConnectionSettings,
     readonly: bool,
     voice: Arc<dyn Messages>,
+    table: Arc<ExtensionTable>,
 }
 
 impl Opening<'_> {
@@ -232,6 +235,7 @@ impl Opening<'_> {
             messenger: Arc::clone(self.messenger),
             txns: Arc::clone(txns),
             cache: Arc::clone(cache),
+            extensions: Arc::clone(&self.table),
             readonly,
             in_memory: false,
         }

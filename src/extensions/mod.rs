@@ -19,6 +19,7 @@ mod known;
 mod load;
 mod request;
 mod resolve;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use builtin::BUILT_IN;
 pub use load::LoadedExtensions;
 pub use request::{ExtensionRequest, parse_extensions};
 pub use resolve::resolve;
+pub use table::ExtensionTable;
 
 use hardwired_plugin::Result;
 use hardwired_plugin::extension::Extension;

@@ -13,6 +13,7 @@ use crate::block::{BlockManager, OpenMode};
 use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
 use crate::event::{Category, Level, Messenger, Origin};
+use crate::extensions::ExtensionTable;
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current, find_named};
 use crate::packing::Format;
@@ -36,6 +37,8 @@ pub(crate) struct DatabaseParts {
     pub(crate) messenger: Arc<Messenger>,
     pub(crate) txns: Arc<TxnGlobal>,
     pub(crate) cache: Arc<Cache>,
+    /// The named extensions that objects can ask for.
+    pub(crate) extensions: Arc<ExtensionTable>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Database {
     pub(crate) messenger: Arc<Messenger>,
     pub(crate) txns: Arc<TxnGlobal>,
     pub(crate) cache: Arc<Cache>,
+    /// The named extensions that objects can ask for.
+    pub(crate) extensions: Arc<ExtensionTable>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
     pub(crate) catalog: Catalog,
@@ -102,6 +107,7 @@ impl Database {
             messenger: parts.messenger,
             txns: parts.txns,
             cache: parts.cache,
+            extensions: parts.extensions,
             readonly: parts.readonly,
             in_memory: parts.in_memory,
             catalog,
