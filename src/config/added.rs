@@ -231,10 +231,10 @@ mod tests {
         let (method, rest) = text.split_once(',').unwrap();
         let (uri, rest) = rest.split_once(',').unwrap();
         let kinds = [",boolean,", ",int,", ",list,", ",string,", ",float,", ",NULL,"];
-        let (at, kind) = kinds.iter().find_map(|kind| rest.find(kind).map(|at| (at, *kind))).unwrap();
+        let split = |kind: &&'static str| rest.split_once(*kind).map(|(config, limits)| (config, *kind, limits));
+        let (config, kind, limits) = kinds.iter().find_map(split).unwrap();
         let null = |text| if text == "NULL" { "" } else { text };
-        let limits = rest.get(at + kind.len()..).unwrap();
-        [method, null(uri), null(&rest[..at]), null(kind.trim_matches(',')), null(limits)]
+        [method, null(uri), null(config), null(kind.trim_matches(',')), null(limits)]
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Cursor::bound`].
     pub fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, session| table.set_bound(side, inclusive))
+        self.on_table("WT_CURSOR.bound", |table, _| table.set_bound(side, inclusive))
     }
 
     /// Removes both bounds; the position stays.
