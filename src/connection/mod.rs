@@ -54,7 +54,7 @@ pub fn wiredtiger_open(
     handler: Option<Arc<dyn EventHandler>>,
     config: &str,
 ) -> Result<Connection> {
-    let request = open::OpenCall { home: home.as_ref(), handler, config, extensions: &[], file_system: None };
+    let request = open::OpenCall { home: home.as_ref(), handler, config, known: &[], given: &[] };
     open::open(request)
 }
 
