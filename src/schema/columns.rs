@@ -8,7 +8,7 @@
 //! Source: schema specification, sections 5 and 6.2.
 
 use crate::packing::{Column, Format};
-use crate::plugin::config::{Config, Item};
+use crate::plugin::config::{Config, ConfigParser, Item};
 use crate::{Error, Result};
 use std::sync::Arc;
 
@@ -65,8 +65,8 @@ impl Columns {
     ///
     /// # Errors
     /// As [`Columns::find`].
-    pub(crate) fn find_all(&self, list: Item<'_>) -> Result<Vec<usize>> {
-        list.items().map(|item| self.find(item?.0.text())).collect()
+    pub(crate) fn find_all(&self, list: ConfigParser<'_>) -> Result<Vec<usize>> {
+        list.map(|item| self.find(item?.0.text())).collect()
     }
 
     pub(crate) fn name(&self, column: usize) -> &str {

@@ -135,7 +135,7 @@ impl Database {
         let columns = Columns::parse(table_uri, table_value)?;
         let list = Config::single(config).get("columns")?.filter(|list| list.items().next().is_some());
         let list = list.ok_or_else(|| Error::invalid(format!("No 'columns' configuration for '{uri}'")))?;
-        let numbers = columns.find_all(list)?;
+        let numbers = columns.find_all(list.items())?;
         if let Some(key) = numbers.iter().find(|number| columns.is_key(**number)) {
             let name = columns.name(*key);
             return Err(Error::invalid(format!("A column group cannot store key column '{name}' in its value")));
@@ -156,7 +156,7 @@ impl Database {
             let value = if uri == new.0 { Some(new.1.to_owned()) } else { self.catalog.get(uri)? };
             let Some(value) = value else { return Ok(()) };
             let Some(list) = Config::single(&value).get("columns")? else { continue };
-            for number in columns.find_all(list)? {
+            for number in columns.find_all(list.items())? {
                 if let Some(place) = covered.get_mut(number) {
                     *place = true;
                 }
@@ -190,7 +190,7 @@ impl Database {
         let _exclusive = in_use.map_err(|_| cannot(ErrorCode::EBUSY))?;
         let list = Config::single(config).get("columns")?.filter(|list| list.items().next().is_some());
         let list = list.ok_or_else(|| Error::invalid(format!("{uri}: requires 'columns' configuration")))?;
-        let public = columns.find_all(list)?;
+        let public = columns.find_all(list.items())?;
         let key_format = index_layout(&columns, &public).format();
         let config = format!("{config},key_format={key_format},value_format=");
         let source = source_of(uri, &config, || index_source(table, name), &format!("{table}_{name}_idx"))?;
@@ -224,7 +224,7 @@ impl Database {
         self.make_on_disk(file)?;
         let made = self.catalog.change(rows).and_then(|()| {
             let entries = self.open_file_locked(&index.source)?;
-            table::check_format(&entries.uri, "key", &index.layout, &entries.key_format)?;
+            table::check_format(&index.uri, &entries.uri, "key", &index.layout, &entries.key_format)?;
             self.fill_index(handle, index, &entries)?;
             if self.in_memory { Ok(()) } else { checkpoint(self) }
         });

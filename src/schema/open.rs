@@ -113,14 +113,14 @@ impl Database {
         let value_format = if projection.is_none() { handle.columns.value_format.text().to_owned() } else { value_layout.format() };
         let key_format = Format::parse(&index.layout.first(index.public_count).format())?;
         let entries = self.open_source_locked(&index.source, at)?;
-        check_format(&entries.uri, "key", &index.layout, &entries.key_format)?;
+        check_format(&index.uri, &entries.uri, "key", &index.layout, &entries.key_format)?;
         let numbers = groups_needed(&handle, &value_layout);
         let mut files = Vec::new();
         let mut groups: Vec<(usize, Box<dyn Records>)> = Vec::new();
         for number in numbers {
             let Some(group) = handle.groups.get(number) else { continue };
             let file = self.open_source_locked(&group.source, at)?;
-            check_format(&file.uri, "value", &group.layout, &file.value_format)?;
+            check_format(&group.uri, &file.uri, "value", &group.layout, &file.value_format)?;
             groups.push((number, open_records(&file)));
             files.push(file);
         }
@@ -144,7 +144,7 @@ impl Database {
         let mut open = OpenIndices { entries: Vec::new(), files: Vec::new() };
         for index in &*self.indices_of(table)? {
             let file = self.open_source_locked(&index.source, At::Live)?;
-            check_format(&file.uri, "key", &index.layout, &file.key_format)?;
+            check_format(&index.uri, &file.uri, "key", &index.layout, &file.key_format)?;
             open.entries.push(IndexEntries { index: index.clone(), records: open_records(&file) });
             open.files.push(file);
         }
@@ -199,11 +199,7 @@ impl Database {
 /// # Errors
 /// `EINVAL` for an unknown column and for a list that isn't one.
 pub(crate) fn projected(table: &TableHandle, list: &str) -> Result<Layout> {
-    let item = match ConfigParser::new(list).next() {
-        Some(item) => item?.0,
-        None => return Ok(table.columns.layout([])),
-    };
-    Ok(table.columns.layout(table.columns.find_all(item)?))
+    Ok(table.columns.layout(table.columns.find_all(ConfigParser::new(list))?))
 }
 
 /// The URI of an object, and the projection behind it with its parenthesis.
@@ -218,8 +214,8 @@ pub(crate) fn object_and_projection(uri: &str) -> (&str, Option<&str>) {
 fn check_groups(table: &TableHandle, files: &[InUse]) -> Result<()> {
     let key = table.columns.layout(table.columns.of_key());
     for (group, file) in table.groups.iter().zip(files) {
-        check_format(&file.uri, "key", &key, &file.key_format)?;
-        check_format(&file.uri, "value", &group.layout, &file.value_format)?;
+        check_format(&group.uri, &file.uri, "key", &key, &file.key_format)?;
+        check_format(&group.uri, &file.uri, "value", &group.layout, &file.value_format)?;
     }
     Ok(())
 }

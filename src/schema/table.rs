@@ -87,7 +87,7 @@ impl Index {
         }
         let list = config.get("columns")?.filter(|item| item.items().next().is_some());
         let list = list.ok_or_else(|| Error::invalid(format!("{uri}: requires 'columns' configuration")))?;
-        let public = columns.find_all(list)?;
+        let public = columns.find_all(list.items())?;
         Ok(Self {
             uri: uri.to_owned(),
             source: config.text_or("source", "")?.to_owned(),
@@ -206,20 +206,20 @@ fn parse_group(columns: &Columns, uri: String, value: &str) -> Result<Group> {
         columns.of_value().collect()
     } else {
         let list = config.get("columns")?;
-        list.map_or(Ok(Vec::new()), |list| columns.find_all(list))?
+        list.map_or(Ok(Vec::new()), |list| columns.find_all(list.items()))?
     };
     let source = config.text_or("source", "")?.to_owned();
     let layout = if is_whole { columns.key_and_value().1 } else { columns.layout(numbers) };
     Ok(Group { uri, source, layout })
 }
 
-/// Fails unless a file's format is that of the rows which the table keeps in it.
-pub(super) fn check_format(uri: &str, what: &str, layout: &Layout, format: &Format) -> Result<()> {
+/// Fails unless a file's format is that of the rows which `object`, a column group or index, keeps in it.
+pub(super) fn check_format(object: &str, uri: &str, what: &str, layout: &Layout, format: &Format) -> Result<()> {
     if layout.is_like(format) {
         return Ok(());
     }
     let (expected, found) = (layout.format(), format.text());
-    Err(Error::corrupt(uri, 0, format!("the {what} format is '{found}', which the table's '{expected}' contradicts")))
+    Err(Error::corrupt(uri, 0, format!("the {what} format is '{found}', but {object} needs '{expected}'")))
 }
 
 /// The parts of `index:TABLE:INDEX` and `colgroup:TABLE:GROUP` after the kind: table and, unless it is missing, the rest.

@@ -53,11 +53,28 @@ fn cursor_bounds() {
         &[
             ("column", "column stores"),
             ("truncate-bounds", "truncate"),
-            ("index-bounds", "indices"),
-            ("table-bounds", "column groups"),
         ],
         api::run,
     );
+}
+
+#[test]
+fn schema() {
+    replay(
+        "api-schema.json",
+        &[
+            ("index-recno", "column stores"),
+            ("drop", "backup cursors; tests/schema.rs has the rest"),
+            ("truncate", "truncate"),
+            ("verify-salvage-compact", "salvage and compact"),
+        ],
+        api::run,
+    );
+}
+
+#[test]
+fn more_schema() {
+    replay("api-schema-extra.json", &[("fixed-width-truncation", "column stores")], api::run);
 }
 
 #[test]
