@@ -8,7 +8,7 @@
 
 use super::table::TableCursor;
 use crate::packing::Format;
-use crate::schema::{IndexRows, InUse, OpenIndex, TableInUse};
+use crate::schema::{InUse, IndexRows, OpenIndex, TableInUse};
 use crate::session::Session;
 use crate::{Error, Result};
 use std::cmp::Ordering;
@@ -35,10 +35,10 @@ impl IndexCursor {
     }
 
     /// How the index's own columns in the key slots of two cursors on one index compare.
-    pub(super) fn compare(&self, session: &Session, other: &Self, other_session: &Session) -> Result<Ordering> {
+    pub(super) fn compare(&self, other: &Self) -> Result<Ordering> {
         let records = self.rows.records();
-        let mine = records.public_part(self.rows.key(session)?);
-        Ok(mine.cmp(records.public_part(other.rows.key(other_session)?)))
+        let mine = records.public_part(self.rows.key()?);
+        Ok(mine.cmp(records.public_part(other.rows.key()?)))
     }
 }
 

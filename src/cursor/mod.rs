@@ -213,9 +213,9 @@ impl<'session> Cursor<'session> {
     fn key_bytes(&self) -> Result<&[u8]> {
         self.session.enter()?;
         match &self.kind {
-            Kind::Table(table) => table.key(self.session),
-            Kind::Named(named) => named.rows.key(self.session),
-            Kind::Index(index) => index.rows.key(self.session),
+            Kind::Table(table) => table.key(),
+            Kind::Named(named) => named.rows.key(),
+            Kind::Index(index) => index.rows.key(),
             Kind::Metadata(metadata) => metadata.key(),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
@@ -225,9 +225,9 @@ impl<'session> Cursor<'session> {
     fn value_bytes(&self) -> Result<&[u8]> {
         self.session.enter()?;
         match &self.kind {
-            Kind::Table(table) => table.value(self.session),
-            Kind::Named(named) => named.value(self.session),
-            Kind::Index(index) => index.rows.value(self.session),
+            Kind::Table(table) => table.value(),
+            Kind::Named(named) => named.value(),
+            Kind::Index(index) => index.rows.value(),
             Kind::Metadata(metadata) => metadata.value(),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
@@ -239,9 +239,9 @@ impl<'session> Cursor<'session> {
         let result = session.enter().and_then(|()| {
             let fill = texts.decode_key(|out| fill(format, out));
             match kind {
-                Kind::Table(table) => table.set_key(session, fill),
-                Kind::Named(named) => named.rows.set_key(session, fill),
-                Kind::Index(index) => index.rows.set_key(session, fill),
+                Kind::Table(table) => table.set_key(fill),
+                Kind::Named(named) => named.rows.set_key(fill),
+                Kind::Index(index) => index.rows.set_key(fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
                 Kind::Placeholder => Ok(()),
             }
@@ -255,8 +255,8 @@ impl<'session> Cursor<'session> {
         let result = session.enter().and_then(|()| {
             let fill = texts.decode_value(|out| fill(format, out));
             match kind {
-                Kind::Table(table) => table.set_value(session, fill),
-                Kind::Named(named) => named.set_value(session, fill),
+                Kind::Table(table) => table.set_value(fill),
+                Kind::Named(named) => named.set_value(fill),
                 Kind::Index(_) => Err(index::no_set_value()),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
                 Kind::Placeholder => Ok(()),
@@ -296,9 +296,7 @@ impl<'session> Cursor<'session> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             _ if readonly => Err(unsupported()),
             Kind::Table(table) => change.apply(table, session),
-            Kind::Named(named) => {
-                named.prepare_change(session).and_then(|()| change.apply(&mut named.rows, session))
-            }
+            Kind::Named(named) => named.prepare_change(session).and_then(|()| change.apply(&mut named.rows, session)),
             Kind::Metadata(metadata) => change.apply_to_metadata(metadata, session),
             Kind::Index(_) | Kind::Placeholder => Err(unsupported()),
         });
@@ -343,9 +341,9 @@ impl<'session> Cursor<'session> {
 impl Drop for Cursor<'_> {
     fn drop(&mut self) {
         match &mut self.kind {
-            Kind::Table(table) => table.unposition(self.session),
-            Kind::Named(named) => named.rows.unposition(self.session),
-            Kind::Index(index) => index.rows.unposition(self.session),
+            Kind::Table(table) => table.close(self.session),
+            Kind::Named(named) => named.rows.close(self.session),
+            Kind::Index(index) => index.rows.close(self.session),
             Kind::Metadata(_) | Kind::Placeholder => {}
         }
     }

@@ -56,24 +56,24 @@ impl NamedCursor {
     }
 
     /// The packed value that the application sees.
-    pub(super) fn value(&self, session: &Session) -> Result<&[u8]> {
-        let value = self.rows.value(session)?;
+    pub(super) fn value(&self) -> Result<&[u8]> {
+        let value = self.rows.value()?;
         let Some(projection) = &self.projection else { return Ok(value) };
         if let Some(projected) = self.projected.get() {
             return Ok(projected);
         }
-        let key = if projection.needs_key() { self.rows.key(session)? } else { &[] };
+        let key = if projection.needs_key() { self.rows.key()? } else { &[] };
         let projected = projection.project(key, value)?;
         Ok(self.projected.get_or_init(|| projected))
     }
 
     /// Puts the application's packed value into the value slot.
-    pub(super) fn set_value(&mut self, session: &Session, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+    pub(super) fn set_value(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
         self.clear();
         let Self { rows, projection, .. } = self;
         match projection {
-            None => rows.set_value(session, fill),
-            Some(projection) => rows.set_value(session, |value| {
+            None => rows.set_value(fill),
+            Some(projection) => rows.set_value(|value| {
                 let mut row = Vec::new();
                 fill(&mut row)?;
                 projection.expand(&row, value)
@@ -90,7 +90,9 @@ impl NamedCursor {
             return Ok(());
         }
         let open = session.connection().open_indices(&self.rows.file).map_err(|error| match error {
-            Error::NotFound => Error::new(crate::ErrorCode::ENOENT, format!("{}: an index is missing", self.rows.file.uri)),
+            Error::NotFound => {
+                Error::new(crate::ErrorCode::ENOENT, format!("{}: an index is missing", self.rows.file.uri))
+            }
             error => error,
         })?;
         self.files.extend(open.files);

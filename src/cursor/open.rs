@@ -96,9 +96,9 @@ pub(crate) fn duplicate<'session>(
         Ok(())
     };
     match &mut copy.kind {
-        Kind::Table(table) => table.set_key(session, fill).and_then(|()| table.search(session))?,
-        Kind::Named(named) => named.rows.set_key(session, fill).and_then(|()| named.rows.search(session))?,
-        Kind::Index(index) => index.rows.set_key(session, fill).and_then(|()| index.rows.search(session))?,
+        Kind::Table(table) => table.set_key(fill).and_then(|()| table.search(session))?,
+        Kind::Named(named) => named.rows.set_key(fill).and_then(|()| named.rows.search(session))?,
+        Kind::Index(index) => index.rows.set_key(fill).and_then(|()| index.rows.search(session))?,
         Kind::Metadata(metadata) => metadata.set_key(fill).and_then(|()| metadata.search(session))?,
         Kind::Placeholder => {}
     }
@@ -203,9 +203,11 @@ fn not_built(key: &str) -> Error {
 }
 
 /// What the configuration of `bound` asks for.
-pub(super) fn parse_bound(config: &str) -> Result<BoundAction> {
-    crate::session::check("WT_CURSOR.bound", config)?;
-    let config = Config::single(config);
+pub(super) fn parse_bound(session: &Session, uri: &str, config: &str) -> Result<BoundAction> {
+    const METHOD: &str = "WT_CURSOR.bound";
+    session.connection().check_config(METHOD, uri, config)?;
+    let config = session.connection().effective_config(METHOD, uri, config);
+    let config = Config::single(&config);
     if config.text_or("action", "set")? == "clear" {
         return Ok(BoundAction::Clear);
     }
@@ -223,16 +225,21 @@ pub(super) fn no_side() -> Error {
 }
 
 /// Applies `reconfigure`.
-pub(super) fn reconfigure(kind: &mut Kind, session: &Session, config: &str) -> Result<()> {
+pub(super) fn reconfigure(kind: &mut Kind, session: &Session, uri: &str, config: &str) -> Result<()> {
     match kind {
-        Kind::Table(table) => reconfigure_rows(table, session, config),
-        Kind::Named(named) => reconfigure_rows(&mut named.rows, session, config),
+        Kind::Table(table) => reconfigure_rows(table, session, uri, config),
+        Kind::Named(named) => reconfigure_rows(&mut named.rows, session, uri, config),
         Kind::Index(_) | Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
     }
 }
 
-fn reconfigure_rows<R: Records, O>(rows: &mut TableCursor<R, O>, session: &Session, config: &str) -> Result<()> {
-    crate::session::check("WT_CURSOR.reconfigure", config)?;
+fn reconfigure_rows<R: Records, O>(
+    rows: &mut TableCursor<R, O>,
+    session: &Session,
+    uri: &str,
+    config: &str,
+) -> Result<()> {
+    session.connection().check_config("WT_CURSOR.reconfigure", uri, config)?;
     rows.unposition(session);
     rows.overwrite = Config::single(config).bool_or("overwrite", rows.overwrite)?;
     Ok(())

@@ -4,8 +4,8 @@
 //! Invariants:
 //! 1. A slot is empty, *set* by the application (its bytes are in the cursor's buffer) or *internal*: the data of the
 //!    position, borrowed from the tree where the tree cursor stands there, copied into the buffer after a write.
-//! 2. `position` is `None`, or the session counts this cursor as positioned. The session's reset of all cursors is a
-//!    step of its epoch: a cursor of an older epoch is unpositioned, and notices when it is next used.
+//! 2. `position` is `None`, or the session counts this cursor as positioned. A cursor that the session has reset is
+//!    unpositioned, and notices when it is next used.
 //! 3. `search`, `next`, `prev` and writes of raw keys allocate nothing once the buffers have grown to the size of the
 //!    records.
 //!
@@ -17,10 +17,11 @@ use super::bounds::{Bound, BoundSide, Bounds, Place};
 use super::modify::{self, Modify};
 use crate::btree::TreeCursor;
 use crate::schema::{InUse, Records};
-use crate::session::Session;
+use crate::session::{OpenCursor, Session};
 use crate::txn::{Isolation, Txn};
 use crate::{Error, Result};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// What a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub(crate) struct TableCursor<R: Records = TreeCursor, O = InUse> {
     value_buffer: Vec<u8>,
     position: Position,
     position_key: Vec<u8>,
-    epoch: u64,
+    open: Arc<OpenCursor>,
     bounds: Bounds,
     /// `overwrite`: inserts replace, updates insert.
     pub(crate) overwrite: bool,
@@ -88,7 +89,7 @@ impl<R: Records, O> TableCursor<R, O> {
             value_buffer: Vec::new(),
             position: Position::None,
             position_key: Vec::new(),
-            epoch: session.epoch(),
+            open: session.cursor_opened(),
             bounds: Bounds::default(),
             overwrite,
         }
@@ -107,8 +108,8 @@ impl<R: Records, O> TableCursor<R, O> {
     // ---- slots
 
     /// Puts the application's packed key into the key slot. The position stays until the next operation.
-    pub(crate) fn set_key(&mut self, session: &Session, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn set_key(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        self.follow();
         self.key = Slot::Empty;
         self.key_buffer.clear();
         fill(&mut self.key_buffer)?;
@@ -123,8 +124,8 @@ impl<R: Records, O> TableCursor<R, O> {
     }
 
     /// Puts the application's packed value into the value slot.
-    pub(crate) fn set_value(&mut self, session: &Session, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn set_value(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        self.follow();
         self.value = Slot::Empty;
         self.value_buffer.clear();
         fill(&mut self.value_buffer)?;
@@ -133,8 +134,8 @@ impl<R: Records, O> TableCursor<R, O> {
     }
 
     /// The packed key in the key slot.
-    pub(crate) fn key(&self, session: &Session) -> Result<&[u8]> {
-        let slot = if self.is_stale(session) { Slot::Empty } else { self.key };
+    pub(crate) fn key(&self) -> Result<&[u8]> {
+        let slot = if self.open.is_reset() { Slot::Empty } else { self.key };
         match slot {
             Slot::Empty => Err(key_required()),
             Slot::InTree => Ok(self.tree.key()),
@@ -143,8 +144,8 @@ impl<R: Records, O> TableCursor<R, O> {
     }
 
     /// The packed value in the value slot.
-    pub(crate) fn value(&self, session: &Session) -> Result<&[u8]> {
-        let slot = if self.is_stale(session) { Slot::Empty } else { self.value };
+    pub(crate) fn value(&self) -> Result<&[u8]> {
+        let slot = if self.open.is_reset() { Slot::Empty } else { self.value };
         match slot {
             Slot::Empty => Err(value_required()),
             Slot::InTree => Ok(self.tree.value()),
@@ -156,7 +157,7 @@ impl<R: Records, O> TableCursor<R, O> {
 
     /// Steps to the neighbour, from no position to the first (last) record of the bounds.
     pub(crate) fn step(&mut self, session: &Session, direction: Direction) -> Result<()> {
-        self.follow(session);
+        self.follow();
         self.key = Slot::Empty;
         self.value = Slot::Empty;
         let from = self.position;
@@ -193,7 +194,7 @@ impl<R: Records, O> TableCursor<R, O> {
 
     /// Positions on the record with the key.
     pub(crate) fn search(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         if !self.bounds.is_empty() && self.bounds.place(&self.key_buffer) != Place::Inside {
@@ -218,7 +219,7 @@ impl<R: Records, O> TableCursor<R, O> {
 
     /// Positions on the record with the key or on a neighbour; tells which.
     pub(crate) fn search_near(&mut self, session: &Session) -> Result<Ordering> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         let Self { tree, key_buffer, bounds, .. } = self;
@@ -261,7 +262,7 @@ impl<R: Records, O> TableCursor<R, O> {
 
     /// Inserts the record. Leaves the cursor unpositioned.
     pub(crate) fn insert(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key_and_value(session)?;
+        let external = self.take_key_and_value()?;
         self.leave(session);
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
@@ -280,7 +281,7 @@ impl<R: Records, O> TableCursor<R, O> {
 
     /// Changes the record. Leaves the cursor on it.
     pub(crate) fn update(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key_and_value(session)?;
+        let external = self.take_key_and_value()?;
         self.leave(session);
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
@@ -290,7 +291,7 @@ impl<R: Records, O> TableCursor<R, O> {
 
     /// Removes the record. A cursor that stood on it stays there.
     pub(crate) fn remove(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         if !self.in_bounds() {
@@ -314,7 +315,7 @@ impl<R: Records, O> TableCursor<R, O> {
 
     /// Holds the record against other writers until the transaction ends. Leaves the cursor on it.
     pub(crate) fn reserve(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         if !session.in_transaction() {
             return Err(Error::invalid("only permitted in a running transaction"));
         }
@@ -343,7 +344,7 @@ impl<R: Records, O> TableCursor<R, O> {
         padding: u8,
         terminated: bool,
     ) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         if entries.is_empty() {
             return Err(Error::invalid("Illegal modify vector with 0 entries"));
         }
@@ -392,17 +393,23 @@ impl<R: Records, O> TableCursor<R, O> {
         self.bounds.clear();
     }
 
+    /// The end of the cursor.
+    pub(crate) fn close(&mut self, session: &Session) {
+        self.unposition(session);
+        session.cursor_closed(&self.open);
+    }
+
     /// No position, empty slots; the bounds stay.
     pub(crate) fn unposition(&mut self, session: &Session) {
-        self.follow(session);
+        self.follow();
         self.key = Slot::Empty;
         self.value = Slot::Empty;
         self.leave(session);
     }
 
     /// Sets a bound at the key in the key slot.
-    pub(crate) fn set_bound(&mut self, session: &Session, side: BoundSide, inclusive: bool) -> Result<()> {
-        self.check_bound(session)?;
+    pub(crate) fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
+        self.check_bound()?;
         match self.tree.bound(side == BoundSide::Lower, &self.key_buffer, inclusive)? {
             Some((key, inclusive)) => self.bounds.set(side, &key, inclusive),
             None => {
@@ -413,8 +420,8 @@ impl<R: Records, O> TableCursor<R, O> {
     }
 
     /// Whether a bound can be set now.
-    pub(crate) fn check_bound(&mut self, session: &Session) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn check_bound(&mut self) -> Result<()> {
+        self.follow();
         if self.position != Position::None {
             return Err(Error::invalid("setting bounds on a positioned cursor is not allowed"));
         }
@@ -428,20 +435,14 @@ impl<R: Records, O> TableCursor<R, O> {
 
     // ---- helpers
 
-    fn is_stale(&self, session: &Session) -> bool {
-        self.position != Position::None && self.epoch != session.epoch()
-    }
-
-    /// Does what the session's reset of all cursors asked for, if it did since the last use.
-    fn follow(&mut self, session: &Session) {
-        if self.epoch != session.epoch() {
-            self.epoch = session.epoch();
-            if self.position != Position::None {
-                self.position = Position::None;
-                self.tree.reset();
-                self.key = Slot::Empty;
-                self.value = Slot::Empty;
-            }
+    /// Does what the session's reset asked for, if there was one since the last use.
+    fn follow(&mut self) {
+        if self.open.is_reset() {
+            self.open.followed();
+            self.position = Position::None;
+            self.tree.reset();
+            self.key = Slot::Empty;
+            self.value = Slot::Empty;
         }
     }
 
@@ -450,13 +451,13 @@ impl<R: Records, O> TableCursor<R, O> {
         if self.position != Position::None {
             self.position = Position::None;
             self.tree.reset();
-            session.unpositioned();
+            session.unpositioned(&self.open);
         }
     }
 
     fn stand(&mut self, session: &Session, position: Position) {
         if self.position == Position::None {
-            session.positioned();
+            session.positioned(&self.open);
         }
         self.position = position;
     }
@@ -481,8 +482,8 @@ impl<R: Records, O> TableCursor<R, O> {
     }
 
     /// Makes sure that the key is in the buffer. Tells whether the application put it there.
-    fn take_key(&mut self, session: &Session) -> Result<bool> {
-        self.follow(session);
+    fn take_key(&mut self) -> Result<bool> {
+        self.follow();
         match self.key {
             Slot::Empty => Err(key_required()),
             Slot::Set => Ok(true),
@@ -496,8 +497,8 @@ impl<R: Records, O> TableCursor<R, O> {
         }
     }
 
-    fn take_key_and_value(&mut self, session: &Session) -> Result<bool> {
-        let external = self.take_key(session)?;
+    fn take_key_and_value(&mut self) -> Result<bool> {
+        let external = self.take_key()?;
         match self.value {
             Slot::Empty => return Err(value_required()),
             Slot::Set | Slot::InBuffer => {}
@@ -531,15 +532,12 @@ impl<R: Records, O> TableCursor<R, O> {
         error
     }
 
-    /// The slots after a failed write. An implicit transaction that fails while other cursors of the session are
-    /// positioned resets them all (API specification, section 3.5).
+    /// The slots after a failed write.
     fn failed_write(&mut self, session: &Session, external: bool, error: Error) -> Error {
         let error = self.miss(external, error);
-        if !session.in_transaction() && session.has_positioned_cursors() {
-            session.reset_cursors();
-            self.follow(session);
-            self.key = Slot::Empty;
-            self.value = Slot::Empty;
+        if !session.in_transaction() {
+            session.reset_cursors_after_failure();
+            self.follow();
         }
         error
     }
@@ -571,6 +569,10 @@ impl<R: Records, O> TableCursor<R, O> {
         let error = self.miss(external, Error::DuplicateKey);
         if external && matches!(found, Ok(true)) {
             self.value = Slot::Set;
+        }
+        if !session.in_transaction() {
+            session.reset_cursors_after_failure();
+            self.follow();
         }
         Err(error)
     }

@@ -5,7 +5,7 @@ use super::{BoundSide, Change, Cursor, Kind, Modify, NO_CALL, open, unsupported}
 use crate::event::Origin;
 use crate::packing::{PackRow, UnpackRow};
 use crate::schema::Records;
-use crate::session::{Failure, Session};
+use crate::session::Failure;
 use crate::{Error, Result};
 use std::cmp::Ordering;
 
@@ -173,8 +173,9 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration, on a positioned cursor, without a key and for bounds that leave no room.
     pub fn bound(&mut self, config: &str) -> Result<()> {
+        let (session, uri) = (self.session, self.uri.clone());
         self.bound_as(|| {
-            Ok(match open::parse_bound(config)? {
+            Ok(match open::parse_bound(session, &uri, config)? {
                 open::BoundAction::Clear => Bound::Clear,
                 open::BoundAction::Set { side, inclusive } => Bound::Set(side, inclusive),
             })
@@ -199,11 +200,10 @@ impl Cursor<'_> {
 
     fn bound_as(&mut self, parse: impl FnOnce() -> Result<Bound>) -> Result<()> {
         self.clear();
-        let session = self.session;
-        let result = session.enter().and_then(|()| match &mut self.kind {
-            Kind::Table(table) => parse()?.apply(table, session),
-            Kind::Named(named) => parse()?.apply(&mut named.rows, session),
-            Kind::Index(index) => parse()?.apply(&mut index.rows, session),
+        let result = self.session.enter().and_then(|()| match &mut self.kind {
+            Kind::Table(table) => parse()?.apply(table),
+            Kind::Named(named) => parse()?.apply(&mut named.rows),
+            Kind::Index(index) => parse()?.apply(&mut index.rows),
             Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete("WT_CURSOR.bound", result)
@@ -231,7 +231,8 @@ impl Cursor<'_> {
     /// `EINVAL` for a bad configuration.
     pub fn reconfigure(&mut self, config: &str) -> Result<()> {
         self.clear();
-        let result = self.session.enter().and_then(|()| open::reconfigure(&mut self.kind, self.session, config));
+        let result =
+            self.session.enter().and_then(|()| open::reconfigure(&mut self.kind, self.session, &self.uri, config));
         self.complete("WT_CURSOR.reconfigure", result)
     }
 
@@ -283,15 +284,13 @@ impl Cursor<'_> {
                 if !mine.file.is_same(&theirs.file) {
                     return Err(Error::invalid("cursors must reference the same object"));
                 }
-                Ok(mine.key(self.session)?.cmp(theirs.key(other.session)?))
+                Ok(mine.key()?.cmp(theirs.key()?))
             }
             (Kind::Named(mine), Kind::Named(theirs)) if mine.rows.file.is_same(&theirs.rows.file) => {
-                Ok(mine.rows.key(self.session)?.cmp(theirs.rows.key(other.session)?))
+                Ok(mine.rows.key()?.cmp(theirs.rows.key()?))
             }
             (Kind::Named(_), _) => Err(Error::invalid("comparison method cursors must reference the same object")),
-            (Kind::Index(mine), Kind::Index(theirs)) if self.uri == other.uri => {
-                mine.compare(self.session, theirs, other.session)
-            }
+            (Kind::Index(mine), Kind::Index(theirs)) if self.uri == other.uri => mine.compare(theirs),
             (Kind::Index(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
             (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
@@ -309,15 +308,15 @@ enum Bound {
 }
 
 impl Bound {
-    fn apply<R: Records, O>(self, rows: &mut TableCursor<R, O>, session: &Session) -> Result<()> {
+    fn apply<R: Records, O>(self, rows: &mut TableCursor<R, O>) -> Result<()> {
         match self {
             Self::Clear => {
                 rows.clear_bounds();
                 Ok(())
             }
             Self::Set(side, inclusive) => {
-                rows.check_bound(session)?;
-                rows.set_bound(session, side.ok_or_else(open::no_side)?, inclusive)
+                rows.check_bound()?;
+                rows.set_bound(side.ok_or_else(open::no_side)?, inclusive)
             }
         }
     }

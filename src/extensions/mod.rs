@@ -14,25 +14,30 @@
 //! Source: extensions specification, sections 2 to 6.
 
 mod builtin;
+mod given;
 mod guard;
 mod known;
 mod load;
 mod request;
 mod resolve;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use builtin::BUILT_IN;
+pub use given::{Given, Instance};
+pub(crate) use guard::fence;
 pub use load::LoadedExtensions;
 pub use request::{ExtensionRequest, parse_extensions};
 pub use resolve::resolve;
+pub use table::ExtensionTable;
 
 use hardwired_plugin::Result;
 use hardwired_plugin::extension::Extension;
 use hardwired_plugin::registry::Registry;
 
-/// Everything that a connection of this program can load: the built-in extensions of the enabled features, those of
-/// other crates that the program names, and those `given` by the application, which win over a linked one of their name.
+/// Everything that a connection of this program can load by name: the built-in extensions of the enabled features, those
+/// of other crates that the program names, and those `given` by the application, which win over a linked one of their name.
 ///
 /// # Errors
 /// `EINVAL` if two different extensions claim one kind and name; the message names both origins.

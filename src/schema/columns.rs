@@ -146,9 +146,14 @@ impl Layout {
         let shape = |column: &Column| (column.placed(false).letter, column.size, column.is_last);
         let count = self.columns.len();
         // Which column of the row is last: not what the letters say, but what rows look like.
-        let mine = self.columns.iter().enumerate().map(|(at, (_, column))| shape(&column.placed(at.saturating_add(1) == count)));
+        let mine = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, (_, column))| shape(&column.placed(at.saturating_add(1) == count)));
         let theirs: Vec<Column> = format.items().take(count.saturating_add(1)).collect();
-        let others = theirs.iter().enumerate().map(|(at, column)| shape(&column.placed(at.saturating_add(1) == theirs.len())));
+        let others =
+            theirs.iter().enumerate().map(|(at, column)| shape(&column.placed(at.saturating_add(1) == theirs.len())));
         mine.eq(others)
     }
 
@@ -264,7 +269,10 @@ mod tests {
     #[case("columns=(k)", "Number of columns in '(k)' does not match key format 'S' plus value format 'S'")]
     #[case("columns=(k,v,w)", "Number of columns in '(k,v,w)' does not match key format 'S' plus value format 'S'")]
     #[case("columns=", "table:t requires a table with named columns")]
-    #[case("key_format=2000000000i,columns=(k,v)", "Number of columns in '(k,v)' does not match key format '2000000000i' plus value format 'S'")]
+    #[case(
+        "key_format=2000000000i,columns=(k,v)",
+        "Number of columns in '(k,v)' does not match key format '2000000000i' plus value format 'S'"
+    )]
     fn lists_that_do_not_fit_are_refused(#[case] extra: &str, #[case] message: &str) {
         let error = Columns::parse("table:t", &format!("key_format=S,value_format=S,{extra}")).unwrap_err();
         assert_eq!(error.to_string(), message);

@@ -178,7 +178,9 @@ impl Records for IndexRows {
         // Behind all entries that start with the key.
         match (successor(key), is_lower) {
             (Some(key), _) => Ok(Some((key, is_lower))),
-            (None, true) => Err(Error::invalid("Cannot set index cursors with the max possible key as the lower bound")),
+            (None, true) => {
+                Err(Error::invalid("Cannot set index cursors with the max possible key as the lower bound"))
+            }
             (None, false) => Ok(None),
         }
     }
@@ -205,7 +207,7 @@ mod tests {
 
     #[rstest]
     #[case(b"y\0", Some(b"y\x01".as_slice()))]
-    #[case(b"y\xff\xff", Some(b"z"))]
+    #[case(b"y\xff\xff", Some(&b"z"[..]))]
     #[case(b"\xff", None)]
     #[case(b"", None)]
     fn successors_lie_behind_all_keys_with_the_prefix(#[case] prefix: &[u8], #[case] expected: Option<&[u8]>) {

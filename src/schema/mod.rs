@@ -2,6 +2,7 @@
 //!
 //! - [`Database`]: the open database that connections, checkpoints and verification share.
 //! - [`Catalog`]: the metadata table.
+//! - [`MetadataOperation`], [`CallServices`]: what an extension's callback inside a call may do.
 //! - [`FileHandle`]: an open B-tree file and who uses it.
 //!
 //! - [`TableHandle`]: a table with named columns, its column groups and indices.
@@ -22,6 +23,7 @@ mod handle;
 mod index_rows;
 mod name;
 mod open;
+mod operation;
 mod parts;
 mod projection;
 mod records;
@@ -38,6 +40,8 @@ pub(crate) use handle::{FileHandle, InUse};
 pub(crate) use index_rows::IndexRows;
 pub(crate) use name::file_path;
 pub(crate) use open::{At, NamedTable, OpenIndex, OpenIndices, OpenTable, object_and_projection};
+#[allow(unused_imports, reason = "the calls of data sources use all of them")]
+pub(crate) use operation::{CallServices, CallingSession, MetadataOperation, NoTransaction, no_transaction};
 pub(crate) use projection::Projection;
 pub(crate) use records::Records;
 pub(crate) use rows::TableRows;

@@ -110,7 +110,8 @@ impl Database {
             None => handle.columns.key_and_value().1,
             Some(list) => projected(&handle, list)?,
         };
-        let value_format = if projection.is_none() { handle.columns.value_format.text().to_owned() } else { value_layout.format() };
+        let value_format =
+            if projection.is_none() { handle.columns.value_format.text().to_owned() } else { value_layout.format() };
         let key_format = Format::parse(&index.layout.first(index.public_count).format())?;
         let entries = self.open_source_locked(&index.source, at)?;
         check_format(&index.uri, &entries.uri, "key", &index.layout, &entries.key_format)?;

@@ -3,10 +3,10 @@
 //! Source: schema specification, sections 8, 10 and 11.
 
 use super::database::Database;
+use super::handle::FileHandle;
 use super::open::source_in;
 use super::table;
 use super::users::Exclusive;
-use super::handle::FileHandle;
 use crate::plugin::error::SubLevel;
 use crate::{Error, ErrorCode, Result};
 use std::sync::Arc;

@@ -146,7 +146,7 @@ impl Database {
         let value = self.catalog.require(uri)?;
         let table = uri.strip_prefix("table:").unwrap_or(uri);
         let columns = Columns::parse(uri, &value)?;
-        if &*columns.key_format.text() == "r" {
+        if columns.key_format.text() == "r" {
             return Err(Error::unsupported(format!("{uri}: column stores (key_format=r) are not supported yet")));
         }
         let mut groups = Vec::new();
@@ -154,13 +154,8 @@ impl Database {
             let Some(value) = self.catalog.get(&group)? else { return Err(incomplete(uri)) };
             groups.push(parse_group(&columns, group, &value)?);
         }
-        let handle = TableHandle {
-            uri: uri.to_owned(),
-            columns,
-            groups,
-            indices: Mutex::default(),
-            users: Users::default(),
-        };
+        let handle =
+            TableHandle { uri: uri.to_owned(), columns, groups, indices: Mutex::default(), users: Users::default() };
         if let Some(column) = handle.uncovered() {
             return Err(Error::invalid(format!("Column '{column}' in '{uri}' does not appear in a column group")));
         }
@@ -192,9 +187,8 @@ impl TableHandle {
     /// The name of a value column that no group stores.
     fn uncovered(&self) -> Option<&str> {
         let mut values = self.columns.of_value();
-        let missing = values.find(|column| {
-            !self.groups.iter().any(|group| group.layout.numbers().any(|number| number == *column))
-        });
+        let missing = values
+            .find(|column| !self.groups.iter().any(|group| group.layout.numbers().any(|number| number == *column)));
         missing.map(|column| self.columns.name(column))
     }
 }

@@ -8,9 +8,8 @@ use serde_json::{Value as Json, json};
 const UNBUILT_CURSORS: &[&str] = &["statistics:", "log:", "backup:"];
 
 /// Steps that end differently on purpose: scenario, step and reason.
-const DIFFERENT: &[(&str, usize, &str)] = &[
-    ("complex", 108, "the key that the application set stays when a remove fails"),
-];
+const DIFFERENT: &[(&str, usize, &str)] =
+    &[("complex", 108, "the key that the application set stays when a remove fails")];
 
 pub(crate) fn run(scenario: &Json) {
     let mut world = World::new();

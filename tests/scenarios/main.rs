@@ -48,14 +48,7 @@ fn row_store_cursors() {
 
 #[test]
 fn cursor_bounds() {
-    replay(
-        "api-bounds.json",
-        &[
-            ("column", "column stores"),
-            ("truncate-bounds", "truncate"),
-        ],
-        api::run,
-    );
+    replay("api-bounds.json", &[("column", "column stores"), ("truncate-bounds", "truncate")], api::run);
 }
 
 #[test]
