@@ -7,6 +7,7 @@ use hardwired::key_provider::{KeyHome, KeyService, Mode};
 use hardwired::os::MemoryFileSystem;
 use hardwired::plugin::config::lookup;
 use hardwired::plugin::extension::{MessageLevel, Messages};
+use hardwired::plugin::services::OfflineServices;
 use std::sync::{Arc, Mutex};
 
 #[derive(Default)]
@@ -23,7 +24,7 @@ impl Messages for Collected {
 /// One life of a connection: open, two checkpoints, close. Returns the row of the metadata and the messages.
 fn life(config: &str, row: Option<String>) -> (Option<String>, Vec<String>) {
     let messages = Arc::new(Collected::default());
-    let mut extensions = LoadedExtensions::new(linked(&[]).unwrap(), Arc::clone(&messages) as _);
+    let mut extensions = LoadedExtensions::new(linked(&[]).unwrap(), OfflineServices::new(Arc::clone(&messages) as _));
     extensions.load_early(lookup(config, "extensions").unwrap()).unwrap();
     let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
     let home = KeyHome {

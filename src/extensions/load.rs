@@ -1,12 +1,15 @@
 //! The extensions that one connection has loaded, from load to terminate.
 
-use super::guard::{GuardedFileSystem, GuardedKeyProvider, call};
-use super::{ExtensionRequest, parse_extensions, resolve};
+use super::guard::{GuardedFileSystem, GuardedKeyProvider, Label, call};
+use super::{ExtensionRequest, ExtensionTable, parse_extensions, resolve};
 use hardwired_plugin::config::Item;
-use hardwired_plugin::extension::{Constructor, Extension, ExtensionContext, ExtensionKind, MessageLevel, Messages};
+use hardwired_plugin::extension::{
+    Construct, Constructor, Extension, ExtensionContext, ExtensionKind, MessageLevel, Messages,
+};
 use hardwired_plugin::file_system::FileSystem;
 use hardwired_plugin::key_provider::KeyProvider;
 use hardwired_plugin::registry::Registry;
+use hardwired_plugin::services::Services;
 use hardwired_plugin::{Error, ErrorCode, Result};
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +26,8 @@ use std::sync::Arc;
 /// Dropping the object does 3 and 4 where they haven't been done: so a failed open needs only to return.
 pub struct LoadedExtensions {
     registry: Registry,
-    messages: Arc<dyn Messages>,
+    services: Arc<dyn Services>,
+    table: Arc<ExtensionTable>,
     /// In load order. Instances leave as they are terminated.
     loaded: Vec<Loaded>,
     file_system: Option<Arc<dyn FileSystem>>,
@@ -50,20 +54,16 @@ impl Instance {
     }
 }
 
-/// The order in which kinds are terminated while the connection still stands. File systems come after everything.
-const SERVICE_ORDER: [ExtensionKind; 6] = [
-    ExtensionKind::Collator,
-    ExtensionKind::Compressor,
-    ExtensionKind::DataSource,
-    ExtensionKind::Encryptor,
-    ExtensionKind::StorageSource,
-    ExtensionKind::KeyProvider,
-];
-
 impl LoadedExtensions {
     /// Nothing loaded yet.
-    pub fn new(registry: Registry, messages: Arc<dyn Messages>) -> Self {
-        Self { registry, messages, loaded: Vec::new(), file_system: None, key_provider: None }
+    pub fn new(registry: Registry, services: Arc<dyn Services>) -> Self {
+        let table = Arc::default();
+        Self { registry, services, table, loaded: Vec::new(), file_system: None, key_provider: None }
+    }
+
+    /// The named extensions: collators, compressors, data sources, encryptors, storage sources.
+    pub fn table(&self) -> &Arc<ExtensionTable> {
+        &self.table
     }
 
     /// What can be loaded.
@@ -90,7 +90,7 @@ impl LoadedExtensions {
     /// Those of [`parse_extensions`] and [`resolve`]; `EINVAL` for a key provider and `EPERM` for a file system without
     /// `early_load=true`, or for a second one; an extension's own error, unchanged.
     pub fn load_early(&mut self, extensions: Option<Item<'_>>) -> Result<()> {
-        let requests = parse_extensions(extensions, &*self.messages)?;
+        let requests = parse_extensions(extensions, &*self.services)?;
         let resolved = requests.iter().map(|request| self.resolve(request)).collect::<Result<Vec<_>>>()?;
         for (request, extension) in requests.iter().zip(resolved) {
             if request.early_load {
@@ -109,7 +109,7 @@ impl LoadedExtensions {
     /// # Errors
     /// As [`load_early`](Self::load_early).
     pub fn load_late(&mut self, extensions: Option<Item<'_>>) -> Result<()> {
-        for request in parse_extensions(extensions, &*self.messages)? {
+        for request in parse_extensions(extensions, &*self.services)? {
             if !request.early_load {
                 let extension = self.resolve(&request)?;
                 self.load(&request, extension)?;
@@ -118,7 +118,7 @@ impl LoadedExtensions {
                     "extension '{}' is not loaded: early_load=true takes effect only in the application's own configuration",
                     request.path
                 );
-                self.messages.message(MessageLevel::Notice, &text);
+                self.services.message(MessageLevel::Notice, &text);
             }
         }
         Ok(())
@@ -137,7 +137,7 @@ impl LoadedExtensions {
         }
         if request.early_load {
             let text = format!("extension '{path}' is not loaded: early_load=true has no effect on an open connection");
-            self.messages.message(MessageLevel::Notice, &text);
+            self.services.message(MessageLevel::Notice, &text);
             return Ok(());
         }
         let extension = self.resolve(&request)?;
@@ -151,9 +151,10 @@ impl LoadedExtensions {
     /// The first one; every one is reported, and none stops the sequence.
     pub fn terminate_services(&mut self) -> Result<()> {
         let mut outcome = Ok(());
-        for kind in SERVICE_ORDER {
-            outcome = outcome.and(self.terminate_kind(kind));
+        for error in self.table.terminate() {
+            outcome = outcome.and(self.reported(Err(error)));
         }
+        outcome = outcome.and(self.terminate_kind(ExtensionKind::KeyProvider));
         self.key_provider = None;
         outcome
     }
@@ -173,7 +174,7 @@ impl LoadedExtensions {
         self.file_system = None;
         for loaded in std::mem::take(&mut self.loaded) {
             if let Some(terminator) = loaded.terminator {
-                outcome = outcome.and(self.reported(call(loaded.extension, "terminator", terminator)));
+                outcome = outcome.and(self.reported(call(&label(loaded.extension), "terminator", terminator)));
             }
         }
         outcome
@@ -191,7 +192,7 @@ impl LoadedExtensions {
 
     fn reported(&self, result: Result<()>) -> Result<()> {
         if let Err(error) = &result {
-            self.messages.message(MessageLevel::Error, &format!("terminating extensions: {error}"));
+            self.services.message(MessageLevel::Error, &format!("terminating extensions: {error}"));
         }
         result
     }
@@ -224,27 +225,48 @@ impl LoadedExtensions {
     }
 
     fn load(&mut self, request: &ExtensionRequest, extension: &'static Extension) -> Result<()> {
-        let context = ExtensionContext::new(&request.config, Arc::clone(&self.messages));
+        let maker = Maker { extension, label: label(extension), config: &request.config, services: &self.services };
         let instance = match extension.constructor() {
+            Constructor::Collator(construct) => {
+                self.table.add_collator(&maker.label, &maker.names(), maker.make(construct)?)?;
+                None
+            }
+            Constructor::Compressor(construct) => {
+                self.table.add_compressor(&maker.label, &maker.names(), maker.make(construct)?)?;
+                None
+            }
+            Constructor::DataSource(prefix, construct) => {
+                self.table.add_data_source(&maker.label, prefix, maker.make(construct)?)?;
+                None
+            }
+            Constructor::Encryptor(construct) => {
+                self.table.add_encryptor(&maker.label, &maker.names(), maker.make(construct)?)?;
+                None
+            }
+            Constructor::StorageSource(construct) => {
+                self.table.add_storage_source(&maker.label, &maker.names(), maker.make(construct)?)?;
+                None
+            }
             Constructor::KeyProvider(construct) => {
                 if let Some((present, _)) = self.key_provider {
                     return Err(second(request, extension, present));
                 }
-                let inner = call(extension, "constructor", || construct(&context))?;
-                let messages = Arc::clone(&self.messages);
-                let provider: Arc<dyn KeyProvider> = Arc::new(GuardedKeyProvider { extension, messages, inner });
+                let inner = maker.make(construct)?;
+                let messages = Arc::clone(&self.services) as Arc<dyn Messages>;
+                let provider: Arc<dyn KeyProvider> =
+                    Arc::new(GuardedKeyProvider { label: maker.label, messages, inner });
                 self.key_provider = Some((extension, Arc::clone(&provider)));
-                Instance::KeyProvider(provider)
+                Some(Instance::KeyProvider(provider))
             }
             Constructor::FileSystem(construct) => {
                 let present = self.loaded.iter().find(|loaded| loaded.extension.kind() == ExtensionKind::FileSystem);
                 if let Some(present) = present {
                     return Err(second(request, extension, present.extension));
                 }
-                let inner = call(extension, "constructor", || construct(&context))?;
-                let file_system: Arc<dyn FileSystem> = Arc::new(GuardedFileSystem { extension, inner });
+                let inner = maker.make(construct)?;
+                let file_system: Arc<dyn FileSystem> = Arc::new(GuardedFileSystem { label: maker.label, inner });
                 self.file_system = Some(Arc::clone(&file_system));
-                Instance::FileSystem(file_system)
+                Some(Instance::FileSystem(file_system))
             }
             _ => {
                 return Err(Error::unsupported(format!(
@@ -255,9 +277,33 @@ impl LoadedExtensions {
             }
         };
         let terminator = extension.terminator(&request.terminate);
-        self.loaded.push(Loaded { extension, instance: Some(instance), terminator });
+        self.loaded.push(Loaded { extension, instance, terminator });
         Ok(())
     }
+}
+
+/// Makes one instance.
+struct Maker<'a> {
+    extension: &'static Extension,
+    label: Label,
+    config: &'a str,
+    services: &'a Arc<dyn Services>,
+}
+
+impl Maker<'_> {
+    fn make<T: ?Sized>(&self, construct: Construct<T>) -> Result<Arc<T>> {
+        let context = ExtensionContext::new(self.config, Arc::clone(self.services));
+        call(&self.label, "constructor", || construct(&context))
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let aliases = self.extension.aliases().iter().copied();
+        std::iter::once(self.extension.name()).chain(aliases).collect()
+    }
+}
+
+fn label(extension: &Extension) -> Label {
+    Label::from(extension.to_string())
 }
 
 fn second(request: &ExtensionRequest, extension: &Extension, present: &Extension) -> Error {

@@ -19,13 +19,16 @@ mod known;
 mod load;
 mod request;
 mod resolve;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use builtin::BUILT_IN;
+pub(crate) use guard::fence;
 pub use load::LoadedExtensions;
 pub use request::{ExtensionRequest, parse_extensions};
 pub use resolve::resolve;
+pub use table::ExtensionTable;
 
 use hardwired_plugin::Result;
 use hardwired_plugin::extension::Extension;

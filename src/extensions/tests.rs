@@ -5,6 +5,7 @@ use hardwired_plugin::config::lookup;
 use hardwired_plugin::extension::{ExtensionContext, MessageLevel, Messages, Origin};
 use hardwired_plugin::file_system::{FileHandle, FileSystem, FileType, OpenOptions};
 use hardwired_plugin::key_provider::{KeyBlob, KeyLsn, KeyProvider, StoredKey};
+use hardwired_plugin::services::OfflineServices;
 use hardwired_plugin::{Error, ErrorCode};
 use rstest::rstest;
 use std::cell::RefCell;
@@ -114,7 +115,7 @@ fn registry() -> Registry {
 
 fn fresh() -> (LoadedExtensions, Arc<Collected>) {
     let messages = Arc::new(Collected::default());
-    (LoadedExtensions::new(registry(), Arc::clone(&messages) as _), messages)
+    (LoadedExtensions::new(registry(), OfflineServices::new(Arc::clone(&messages) as _)), messages)
 }
 
 /// Loads `config` early, then late, as opening a database does.

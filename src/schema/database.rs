@@ -13,11 +13,13 @@ use crate::block::{BlockManager, OpenMode};
 use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
 use crate::event::{Category, Level, Messenger, Origin};
+use crate::extensions::ExtensionTable;
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current, find_named};
 use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
+use crate::plugin::services::Services;
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::{Mutex, RwLock};
@@ -36,6 +38,10 @@ pub(crate) struct DatabaseParts {
     pub(crate) messenger: Arc<Messenger>,
     pub(crate) txns: Arc<TxnGlobal>,
     pub(crate) cache: Arc<Cache>,
+    /// The named extensions that objects can ask for.
+    pub(crate) extensions: Arc<ExtensionTable>,
+    /// What extensions get from the connection.
+    pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
 }
@@ -64,6 +70,10 @@ pub(crate) struct Database {
     pub(crate) messenger: Arc<Messenger>,
     pub(crate) txns: Arc<TxnGlobal>,
     pub(crate) cache: Arc<Cache>,
+    /// The named extensions that objects can ask for.
+    pub(crate) extensions: Arc<ExtensionTable>,
+    /// What extensions get from the connection; it knows the connection only weakly.
+    pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
     pub(crate) catalog: Catalog,
@@ -102,6 +112,8 @@ impl Database {
             messenger: parts.messenger,
             txns: parts.txns,
             cache: parts.cache,
+            extensions: parts.extensions,
+            services: parts.services,
             readonly: parts.readonly,
             in_memory: parts.in_memory,
             catalog,

@@ -6,8 +6,14 @@
 //!
 //! Source: extensions specification, sections 2 and 6.
 
+use crate::collator::Collator;
+use crate::compressor::Compressor;
+use crate::data_source::DataSource;
+use crate::encryptor::Encryptor;
 use crate::file_system::FileSystem;
 use crate::key_provider::KeyProvider;
+use crate::services::Services;
+use crate::storage_source::StorageSource;
 use crate::{Error, ErrorCode, Result};
 use std::fmt;
 use std::sync::Arc;
@@ -72,22 +78,40 @@ impl fmt::Display for ExtensionKind {
     }
 }
 
-/// How an extension of each kind is made. Kinds without an entry here can't be supplied yet.
+/// Makes an extension of the kind `T` from its context.
+pub type Construct<T> = fn(&ExtensionContext<'_>) -> Result<Arc<T>>;
+
+/// How an extension of each kind is made.
 #[non_exhaustive]
 #[derive(Clone, Copy)]
 pub enum Constructor {
-    /// Makes a key provider.
-    KeyProvider(fn(&ExtensionContext<'_>) -> Result<Arc<dyn KeyProvider>>),
+    /// Makes a collator.
+    Collator(Construct<dyn Collator>),
+    /// Makes a compressor.
+    Compressor(Construct<dyn Compressor>),
+    /// Makes a data source for the URIs that begin with the prefix, colon included.
+    DataSource(&'static str, Construct<dyn DataSource>),
+    /// Makes an encryptor.
+    Encryptor(Construct<dyn Encryptor>),
     /// Makes a file system.
-    FileSystem(fn(&ExtensionContext<'_>) -> Result<Arc<dyn FileSystem>>),
+    FileSystem(Construct<dyn FileSystem>),
+    /// Makes a key provider.
+    KeyProvider(Construct<dyn KeyProvider>),
+    /// Makes a storage source.
+    StorageSource(Construct<dyn StorageSource>),
 }
 
 impl Constructor {
     /// The kind of what it makes.
     pub const fn kind(&self) -> ExtensionKind {
         match self {
-            Self::KeyProvider(_) => ExtensionKind::KeyProvider,
+            Self::Collator(_) => ExtensionKind::Collator,
+            Self::Compressor(_) => ExtensionKind::Compressor,
+            Self::DataSource(..) => ExtensionKind::DataSource,
+            Self::Encryptor(_) => ExtensionKind::Encryptor,
             Self::FileSystem(_) => ExtensionKind::FileSystem,
+            Self::KeyProvider(_) => ExtensionKind::KeyProvider,
+            Self::StorageSource(_) => ExtensionKind::StorageSource,
         }
     }
 }
@@ -122,6 +146,7 @@ pub struct Extension {
     origin: Origin,
     constructor: Constructor,
     library_names: &'static [&'static str],
+    aliases: &'static [&'static str],
     entries: &'static [&'static str],
     terminator: Option<Terminator>,
 }
@@ -135,25 +160,56 @@ struct Terminator {
 impl Extension {
     /// Describes an extension. `name` is its canonical name: lower-case words joined by `-`.
     pub const fn new(name: &'static str, origin: Origin, constructor: Constructor) -> Self {
-        Self { name, origin, constructor, library_names: &[], entries: &[], terminator: None }
+        Self { name, origin, constructor, library_names: &[], aliases: &[], entries: &[], terminator: None }
     }
 
-    /// Describes a key provider.
-    pub const fn key_provider(
+    /// Describes a collator: `collator=` names it by `name`.
+    pub const fn collator(name: &'static str, origin: Origin, construct: Construct<dyn Collator>) -> Self {
+        Self::new(name, origin, Constructor::Collator(construct))
+    }
+
+    /// Describes a compressor: `block_compressor=` names it by `name`.
+    pub const fn compressor(name: &'static str, origin: Origin, construct: Construct<dyn Compressor>) -> Self {
+        Self::new(name, origin, Constructor::Compressor(construct))
+    }
+
+    /// Describes a data source for the URIs that begin with `prefix`, colon included.
+    pub const fn data_source(
         name: &'static str,
         origin: Origin,
-        constructor: fn(&ExtensionContext<'_>) -> Result<Arc<dyn KeyProvider>>,
+        prefix: &'static str,
+        construct: Construct<dyn DataSource>,
     ) -> Self {
-        Self::new(name, origin, Constructor::KeyProvider(constructor))
+        Self::new(name, origin, Constructor::DataSource(prefix, construct))
+    }
+
+    /// Describes an encryptor: `encryption=(name=)` names it by `name`.
+    pub const fn encryptor(name: &'static str, origin: Origin, construct: Construct<dyn Encryptor>) -> Self {
+        Self::new(name, origin, Constructor::Encryptor(construct))
     }
 
     /// Describes a file system.
-    pub const fn file_system(
-        name: &'static str,
-        origin: Origin,
-        constructor: fn(&ExtensionContext<'_>) -> Result<Arc<dyn FileSystem>>,
-    ) -> Self {
-        Self::new(name, origin, Constructor::FileSystem(constructor))
+    pub const fn file_system(name: &'static str, origin: Origin, construct: Construct<dyn FileSystem>) -> Self {
+        Self::new(name, origin, Constructor::FileSystem(construct))
+    }
+
+    /// Describes a key provider.
+    pub const fn key_provider(name: &'static str, origin: Origin, construct: Construct<dyn KeyProvider>) -> Self {
+        Self::new(name, origin, Constructor::KeyProvider(construct))
+    }
+
+    /// Describes a storage source: `tiered_storage=(name=)` names it by `name` or by one of its
+    /// [aliases](Self::with_aliases).
+    pub const fn storage_source(name: &'static str, origin: Origin, construct: Construct<dyn StorageSource>) -> Self {
+        Self::new(name, origin, Constructor::StorageSource(construct))
+    }
+
+    /// Adds the names under which it registers besides its own (as `lz4-noraw` beside `lz4`): the names that tables and
+    /// `tiered_storage=(name=)` use.
+    #[must_use]
+    pub const fn with_aliases(mut self, names: &'static [&'static str]) -> Self {
+        self.aliases = names;
+        self
     }
 
     /// Adds library base names it answers for besides its own name, without `lib`, `wiredtiger_` and `.so`: a sample
@@ -183,6 +239,11 @@ impl Extension {
     /// The canonical name.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The names under which it registers besides [`name`](Self::name).
+    pub const fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
     }
 
     /// What it extends.
@@ -298,13 +359,13 @@ pub enum MessageLevel {
 #[derive(Clone)]
 pub struct ExtensionContext<'a> {
     config: &'a str,
-    messages: Arc<dyn Messages>,
+    services: Arc<dyn Services>,
 }
 
 impl<'a> ExtensionContext<'a> {
     /// Used by the engine, and by an extension's own tests.
-    pub fn new(config: &'a str, messages: Arc<dyn Messages>) -> Self {
-        Self { config, messages }
+    pub fn new(config: &'a str, services: Arc<dyn Services>) -> Self {
+        Self { config, services }
     }
 
     /// The extension's own configuration string (`config=` of its entry), empty if there is none.
@@ -312,9 +373,14 @@ impl<'a> ExtensionContext<'a> {
         self.config
     }
 
+    /// What the engine offers; may be kept. In the early phase no file is open: there are no metadata.
+    pub fn services(&self) -> &Arc<dyn Services> {
+        &self.services
+    }
+
     /// Where to send messages; may be kept.
-    pub fn messages(&self) -> &Arc<dyn Messages> {
-        &self.messages
+    pub fn messages(&self) -> Arc<dyn Messages> {
+        Arc::clone(&self.services) as Arc<dyn Messages>
     }
 
     /// The error for an item of [`config`](Self::config) that the extension doesn't know: `EINVAL`.

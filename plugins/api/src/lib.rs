@@ -4,11 +4,17 @@
 //! link-time registry through which `wiredtiger_open` finds extensions by name.
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod collator;
+pub mod compressor;
 pub mod config;
+pub mod data_source;
+pub mod encryptor;
 pub mod error;
 pub mod extension;
 pub mod file_system;
 pub mod key_provider;
 pub mod registry;
+pub mod services;
+pub mod storage_source;
 
 pub use error::{Error, ErrorCode, Result, SubLevel};

@@ -122,7 +122,7 @@ const NOT_STORED: KeyLsn = KeyLsn(0);
 impl KekMock {
     /// Makes a provider with the options of `context` and the real clock.
     pub fn new(context: &ExtensionContext<'_>) -> Result<Self> {
-        Ok(Self::with_clock(Options::parse(context)?, Arc::clone(context.messages()), Box::new(ProcessClock::new())))
+        Ok(Self::with_clock(Options::parse(context)?, context.messages(), Box::new(ProcessClock::new())))
     }
 
     /// Makes a provider whose time comes from `clock`.

@@ -3,6 +3,7 @@
 use hardwired_kek_mock::{Clock, DEFAULT_KEY, EXTENSION, KekMock, Options, State};
 use hardwired_plugin::extension::{ExtensionContext, ExtensionKind, MessageLevel, Messages};
 use hardwired_plugin::key_provider::{KeyBlob, KeyLsn, KeyProvider, StoredKey};
+use hardwired_plugin::services::OfflineServices;
 use hardwired_plugin::{Error, ErrorCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,7 +40,7 @@ impl Clock for TestClock {
 }
 
 fn options(config: &str) -> Result<Options, Error> {
-    Options::parse(&ExtensionContext::new(config, Arc::new(Collected::default())))
+    Options::parse(&ExtensionContext::new(config, OfflineServices::new(Arc::new(Collected::default()))))
 }
 
 fn mock(config: &str) -> (KekMock, TestClock, Arc<Collected>) {

@@ -2,7 +2,15 @@
 //!
 //! In a program built with `panic = "abort"` there is nothing to catch: a panic ends the process there.
 
-use hardwired_plugin::extension::{Extension, MessageLevel, Messages};
+mod data_source;
+mod storage_source;
+mod transforms;
+
+pub(super) use data_source::GuardedDataSource;
+pub(super) use storage_source::GuardedStorageSource;
+pub(super) use transforms::{GuardedCollator, GuardedCompressor, GuardedEncryptor};
+
+use hardwired_plugin::extension::{MessageLevel, Messages};
 use hardwired_plugin::file_system::{FileHandle, FileSystem, FileType, OpenOptions};
 use hardwired_plugin::key_provider::{KeyBlob, KeyProvider, StoredKey};
 use hardwired_plugin::{Error, ErrorCode, Result};
@@ -10,30 +18,38 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+/// How an error names an extension: `kek-mock (key provider, from hardwired-kek-mock 0.1.0)`.
+pub(super) type Label = Arc<str>;
+
 /// Runs one call of an extension.
 ///
 /// After a panic the extension's own state may be half changed; it is called again all the same, and answers for it.
-pub(super) fn call<T>(extension: &Extension, method: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn call<T>(label: &Label, method: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    fence(label, method, body)
+}
+
+/// The same for callers outside: `label` says which extension.
+pub(crate) fn fence<T>(label: &str, method: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         let text = payload
             .downcast_ref::<&str>()
             .map(ToString::to_string)
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "no message".to_owned());
-        Err(Error::new(ErrorCode::ERROR, format!("extension {extension}: {method} panicked: {text}")))
+        Err(Error::new(ErrorCode::ERROR, format!("extension {label}: {method} panicked: {text}")))
     })
 }
 
 /// A key provider behind the fence.
 pub(super) struct GuardedKeyProvider {
-    pub(super) extension: &'static Extension,
+    pub(super) label: Label,
     pub(super) messages: Arc<dyn Messages>,
     pub(super) inner: Arc<dyn KeyProvider>,
 }
 
 impl GuardedKeyProvider {
     fn call<T>(&self, method: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
-        call(self.extension, method, body)
+        call(&self.label, method, body)
     }
 
     /// For the calls that can't fail: the error goes to the event handler.
@@ -68,37 +84,37 @@ impl KeyProvider for GuardedKeyProvider {
 
 /// A file system behind the fence.
 pub(super) struct GuardedFileSystem {
-    pub(super) extension: &'static Extension,
+    pub(super) label: Label,
     pub(super) inner: Arc<dyn FileSystem>,
 }
 
 impl FileSystem for GuardedFileSystem {
     fn directory_list(&self, directory: &Path, prefix: &str) -> Result<Vec<String>> {
-        call(self.extension, "directory_list", || self.inner.directory_list(directory, prefix))
+        call(&self.label, "directory_list", || self.inner.directory_list(directory, prefix))
     }
     fn exists(&self, path: &Path) -> Result<bool> {
-        call(self.extension, "exists", || self.inner.exists(path))
+        call(&self.label, "exists", || self.inner.exists(path))
     }
     fn open(&self, path: &Path, file_type: FileType, options: OpenOptions) -> Result<Arc<dyn FileHandle>> {
-        let inner = call(self.extension, "open", || self.inner.open(path, file_type, options))?;
-        Ok(Arc::new(GuardedFileHandle { extension: self.extension, inner }))
+        let inner = call(&self.label, "open", || self.inner.open(path, file_type, options))?;
+        Ok(Arc::new(GuardedFileHandle { label: self.label.clone(), inner }))
     }
     fn remove(&self, path: &Path, durable: bool) -> Result<()> {
-        call(self.extension, "remove", || self.inner.remove(path, durable))
+        call(&self.label, "remove", || self.inner.remove(path, durable))
     }
     fn rename(&self, from: &Path, to: &Path, durable: bool) -> Result<()> {
-        call(self.extension, "rename", || self.inner.rename(from, to, durable))
+        call(&self.label, "rename", || self.inner.rename(from, to, durable))
     }
     fn size(&self, path: &Path) -> Result<u64> {
-        call(self.extension, "size", || self.inner.size(path))
+        call(&self.label, "size", || self.inner.size(path))
     }
     fn terminate(&self) -> Result<()> {
-        call(self.extension, "terminate", || self.inner.terminate())
+        call(&self.label, "terminate", || self.inner.terminate())
     }
 }
 
 struct GuardedFileHandle {
-    extension: &'static Extension,
+    label: Label,
     inner: Arc<dyn FileHandle>,
 }
 
@@ -107,21 +123,21 @@ impl FileHandle for GuardedFileHandle {
         self.inner.path()
     }
     fn lock(&self, lock: bool) -> Result<()> {
-        call(self.extension, "lock", || self.inner.lock(lock))
+        call(&self.label, "lock", || self.inner.lock(lock))
     }
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        call(self.extension, "read", || self.inner.read(offset, buffer))
+        call(&self.label, "read", || self.inner.read(offset, buffer))
     }
     fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
-        call(self.extension, "write", || self.inner.write(offset, data))
+        call(&self.label, "write", || self.inner.write(offset, data))
     }
     fn size(&self) -> Result<u64> {
-        call(self.extension, "size", || self.inner.size())
+        call(&self.label, "size", || self.inner.size())
     }
     fn sync(&self) -> Result<()> {
-        call(self.extension, "sync", || self.inner.sync())
+        call(&self.label, "sync", || self.inner.sync())
     }
     fn truncate(&self, length: u64) -> Result<()> {
-        call(self.extension, "truncate", || self.inner.truncate(length))
+        call(&self.label, "truncate", || self.inner.truncate(length))
     }
 }
