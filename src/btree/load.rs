@@ -211,7 +211,13 @@ impl Tree {
     }
 
     /// A leaf of the rows on `page`. Its keys are still to be checked.
-    fn leaf_from_page(&self, page: Page<PageBuffer>, child: ChildAddress, low: &[u8], high: Option<&[u8]>) -> Result<Leaf> {
+    fn leaf_from_page(
+        &self,
+        page: Page<PageBuffer>,
+        child: ChildAddress,
+        low: &[u8],
+        high: Option<&[u8]>,
+    ) -> Result<Leaf> {
         let deleted = (child.kind == AddressKind::Deleted).then(|| child.page_delete.unwrap_or_default());
         let mut builder = LeafBuilder {
             tree: self,

@@ -252,9 +252,6 @@ mod system {
             if after > 0 {
                 libc::munmap(kept.add(bytes).cast(), after);
             }
-            // Only a wish: without huge pages everything works, a little slower.
-            #[cfg(target_os = "linux")]
-            libc::madvise(kept.cast(), bytes, libc::MADV_HUGEPAGE);
             NonNull::new_unchecked(kept)
         }
     }

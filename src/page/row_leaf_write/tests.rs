@@ -257,10 +257,7 @@ fn cells_and_rows_make_the_same_pages(#[case] config: LeafConfig) {
         assert_eq!(sink.pages, expected);
         assert!(copied > count / 2 || count == 1, "{copied} of {count}");
     }
-    for config in [
-        LeafConfig { prefix_compression: true, ..config },
-        LeafConfig { dictionary: 10, ..config },
-    ] {
+    for config in [LeafConfig { prefix_compression: true, ..config }, LeafConfig { dictionary: 10, ..config }] {
         let mut writer = RowLeafWriter::new(LeafConfig::default()).with_config(config);
         writer.append(b"key", LeafValue::Bytes(b"value"), None, &mut Collect::default()).unwrap();
         assert_eq!(writer.room_for_cells(), 0, "cells may refer to others");
