@@ -371,10 +371,11 @@ impl Leaf {
         let _ = word;
     }
 
-    /// Whether a fresh page of the same rows would be read faster and be smaller: what rows and versions take beside the image
-    /// is as much as a quarter of it. Under the latch.
-    pub(super) fn is_bloated(&self, inner: &LeafInner) -> bool {
-        inner.arena.bytes() > self.image.len() / 4
+    /// Whether fresh pages of the same rows would be read faster and be smaller: what rows and versions take beside the image
+    /// is as much as a quarter of it, or there may be rows for several pages of `page_max` bytes. Under the latch.
+    pub(super) fn is_bloated(&self, inner: &LeafInner, page_max: usize) -> bool {
+        let beside = inner.arena.bytes();
+        beside > self.image.len() / 4 || self.image.len() + beside > page_max
     }
 
     /// Bytes of memory the page takes.

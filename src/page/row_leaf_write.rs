@@ -267,6 +267,8 @@ impl RowLeafWriter {
             form = self.key_form(key, false, sink)?;
             len = self.key_cell_len(form, key).saturating_add(value_len);
             self.cross(len, key, sink)?;
+            // Nor may those behind it, should it be an overflow key, which keys don't share bytes with.
+            self.last_key.bytes.clear();
         }
         let value_overflow = data.is_none() && has_value;
         self.note_value(has_value);

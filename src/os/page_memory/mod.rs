@@ -327,7 +327,7 @@ mod tests {
     fn slots_are_disjoint_reused_and_given_back_with_their_chunk() {
         let mut pool = Pool::new();
         for class in [0, 4, CLASSES - 1] {
-            let slot_bytes = (class + 1) * UNIT_BYTES;
+            let slot_bytes = slot_bytes(class);
             let in_chunk = CHUNK_BYTES / slot_bytes;
             let mut slots: Vec<_> = (0..2 * in_chunk + 1).map(|_| pool.take(class)).collect();
             assert_eq!(pool.chunks.len(), 3);
@@ -345,11 +345,10 @@ mod tests {
             slots.extend([again, kept]);
             slots.into_iter().for_each(|slot| pool.give_back(slot));
             assert_eq!(pool.chunks.len(), 1, "one empty chunk of a class stays");
-            let Some((address, mut chunk)) = pool.chunks.drain().next() else { unreachable!() };
+            let Some((address, _)) = pool.chunks.drain().next() else { unreachable!() };
             pool.with_free[class].clear();
-            let base = chunk.free.drain(..).find(|slot| slot.as_ptr().addr() == address).unwrap();
             // SAFETY: all of its slots are free, and the pool has forgotten it.
-            unsafe { system::return_chunk(base) };
+            unsafe { pool.regions.give_back(address) };
         }
     }
 

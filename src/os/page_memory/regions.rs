@@ -1,8 +1,7 @@
-//! Where the pool's chunks come from: regions of [`REGION_BYTES`], for which the system is asked to use huge pages.
+//! Where the pool's chunks come from: regions of [`REGION_BYTES`], mapped and unmapped as a whole.
 //!
-//! A search touches a few cache lines on each of several pages. With the system's small pages nearly every one of them also
-//! misses the processor's translation cache, and each small page costs a fault when it is first touched; a region is one
-//! fault and one translation.
+//! Chunks come and go with the pages of a size; to map each of them anew costs two system calls and a fault for each of the
+//! system's small pages. So free ones stay for a while, and go when there are many.
 //!
 //! Invariants:
 //! 1. A region's address is a multiple of its size, a chunk's of the chunk's, so that an address tells both.
@@ -137,6 +136,17 @@ impl Regions {
     }
 }
 
+impl Drop for Regions {
+    fn drop(&mut self) {
+        for address in self.regions.keys().copied().collect::<Vec<_>>() {
+            // What is in use stays: its owner doesn't know of the set.
+            if self.is_unused(address) {
+                self.remove(address);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,8 +192,5 @@ mod tests {
         }
         assert_eq!(regions.chunks_used, 0);
         assert!(regions.regions.len() <= 2, "{} regions", regions.regions.len());
-        for address in regions.regions.keys().copied().collect::<Vec<_>>() {
-            regions.remove(address);
-        }
     }
 }

@@ -255,7 +255,8 @@ fn cells_and_rows_make_the_same_pages(#[case] config: LeafConfig) {
         }
         writer.finish(&mut sink).unwrap();
         assert_eq!(sink.pages, expected);
-        assert!(copied > count / 2 || count == 1, "{copied} of {count}");
+        let fits = 2 * value_len < config.key_limit();
+        assert!(copied > count / 2 || count == 1 || !fits, "{copied} of {count}");
     }
     for config in [LeafConfig { prefix_compression: true, ..config }, LeafConfig { dictionary: 10, ..config }] {
         let mut writer = RowLeafWriter::new(LeafConfig::default()).with_config(config);
