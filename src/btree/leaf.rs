@@ -375,7 +375,8 @@ impl Leaf {
     /// is as much as a quarter of it, or there may be rows for several pages of `page_max` bytes. Under the latch.
     pub(super) fn is_bloated(&self, inner: &LeafInner, page_max: usize) -> bool {
         let beside = inner.arena.bytes();
-        beside > self.image.len() / 4 || self.image.len() + beside > page_max
+        // Each row's key gets a descriptor on the page.
+        beside > self.image.len() / 4 || self.image.len() + 2 * self.slots.len() + crate::page::HEADER_SIZE > page_max
     }
 
     /// Bytes of memory the page takes.

@@ -74,7 +74,7 @@ impl PageSink for InternalSink {
 }
 
 impl TreeSettings {
-    fn leaf_config(&self) -> LeafConfig {
+    pub(super) fn leaf_config(&self) -> LeafConfig {
         LeafConfig {
             page_max: self.leaf_page_max,
             split_percent: self.split_pct,
