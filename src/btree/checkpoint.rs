@@ -149,7 +149,10 @@ impl Tree {
     ) -> Result<()> {
         let from = entries.len();
         if leaf.is_dirty() {
-            let written = self.write_leaf(leaf, inner, &View::Snapshot(snapshot))?;
+            // What `write_leaf` leaves behind was made after the snapshot, so the page is not replaced then.
+            let refresh = leaf.is_bloated(inner, self.settings.leaf_config().page_max as usize)
+                && leaf.max_txn() < self.txns.oldest_id();
+            let written = self.write_leaf(leaf, inner, &View::Snapshot(snapshot), refresh)?;
             entries.extend(written.blocks.iter().map(|block| block.child.clone()));
             if written.leftover {
                 self.settle(inner, &written, Some(leaf))?;
@@ -157,7 +160,7 @@ impl Tree {
             } else {
                 leaf.set_dirty(false);
                 self.account_clean(inner);
-                if leaf.max_txn() < self.txns.oldest_id() {
+                if refresh {
                     self.refresh_leaf(pin, leaf, inner, written)?;
                 } else {
                     self.settle(inner, &written, Some(leaf))?;

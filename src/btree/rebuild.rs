@@ -145,13 +145,7 @@ impl Tree {
             }
         }
         let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len() + words.len() / 8 + 4, low, high);
-        {
-            let mut inner = leaf.latch.lock();
-            for word in words {
-                leaf.push_unshared(&mut inner, word);
-            }
-            leaf.choose_prefix();
-        }
+        leaf.fill(&words);
         leaf
     }
 }
