@@ -24,7 +24,7 @@ use std::sync::atomic::Ordering;
 /// What a file's checkpoint needs of its tree.
 #[derive(Debug)]
 pub struct TreeCheckpoint {
-    /// The root page's image (header filled in but for the block header); `None`: the tree is empty.
+    /// The root page's block (header filled in but for the block header); `None`: the tree is empty.
     pub root: Option<Vec<u8>>,
     /// The aggregate of everything below the root.
     pub aggregate: TimeAggregate,
@@ -62,6 +62,9 @@ impl Tree {
                 && let Some(mut image) = images.pop()
             {
                 set_write_gen(&mut image.image, self.next_write_gen())?;
+                if let Some(block) = self.seal(&image.image)? {
+                    image.image = block;
+                }
                 break Some(image);
             }
             entries = self.write_internal(images)?;
@@ -130,7 +133,7 @@ impl Tree {
                 }
             }
             match next {
-                Some(next) if high.is_none_or(|high| &next[..] < high) => key = next,
+                Some(next) if high.is_none_or(|high| self.settings.order.compare(&next, high).is_lt()) => key = next,
                 _ => break,
             }
         }

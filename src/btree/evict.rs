@@ -268,6 +268,7 @@ impl Tree {
                 }
             }
         }
+        self.settings.order.check()?;
         Ok(done)
     }
 

@@ -19,9 +19,11 @@ mod key;
 mod leaf;
 mod load;
 mod open;
+mod order;
 #[cfg(test)]
 mod protocol_tests;
 mod rebuild;
+mod seal;
 mod settings;
 #[cfg(test)]
 mod stress_tests;
@@ -36,6 +38,7 @@ pub(crate) use address::ChildAddress;
 pub use checkpoint::TreeCheckpoint;
 pub use cursor::TreeCursor;
 pub use open::TreeOpen;
+pub use order::KeyOrder;
 pub use settings::TreeSettings;
 pub use tree::Tree;
 pub use write::PutMode;

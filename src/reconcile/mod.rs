@@ -24,7 +24,7 @@ pub(crate) enum View<'a> {
 pub(crate) struct WrittenBlock {
     /// For the parent page.
     pub(crate) child: ChildAddress,
-    /// The block as written.
+    /// The page's image.
     pub(crate) image: Vec<u8>,
 }
 

@@ -12,16 +12,24 @@
 //! 3. Replaced arrays are kept until the page is freed: a reader's array pointer stays valid while it may use the page.
 //! 4. Changing a word or link in place doesn't touch the sequence number: the slot keeps its key.
 //!
-//! It knows no keys: callers pass a function from word to key.
+//! It knows no keys: callers pass a function from word to key. Keys are ordered byte-wise, unless the array has an order of
+//! its own ([`CompareKeys`]); then there is no shared prefix, heads mean nothing, and whole keys are compared.
 
 use super::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 use super::spin;
 use std::cmp;
 use std::ptr;
+use std::sync::Arc;
 
 const PREFIX_WORDS: usize = 3;
 /// The longest shared prefix that is skipped.
 pub(crate) const MAX_PREFIX_BYTES: usize = PREFIX_WORDS * 8;
+
+/// An order of keys other than byte-wise.
+pub(crate) trait CompareKeys: Send + Sync {
+    /// A total order.
+    fn compare(&self, left: &[u8], right: &[u8]) -> cmp::Ordering;
+}
 
 /// See the module.
 pub(crate) struct Slots {
@@ -32,6 +40,7 @@ pub(crate) struct Slots {
     /// One capacity word, then heads, words and (with links) links, `capacity` each.
     array: AtomicPtr<AtomicU64>,
     links: bool,
+    order: Option<Arc<dyn CompareKeys>>,
 }
 
 /// Where a key is, or would be, among the slots.
@@ -76,6 +85,22 @@ impl Slots {
             prefix: std::array::from_fn(|_| AtomicU64::new(0)),
             array: AtomicPtr::new(new_array(capacity, links)),
             links,
+            order: None,
+        }
+    }
+
+    /// An array that nobody has used yet, with an order of its own.
+    pub(crate) fn ordered_by(mut self, order: Option<Arc<dyn CompareKeys>>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Compares two keys as the array orders them.
+    #[inline]
+    pub(crate) fn compare(&self, left: &[u8], right: &[u8]) -> cmp::Ordering {
+        match &self.order {
+            None => left.cmp(right),
+            Some(order) => order.compare(left, right),
         }
     }
 
@@ -182,6 +207,9 @@ impl Slots {
     #[inline]
     fn search_once<'a>(&self, key: &[u8], from: usize, key_of: &impl Fn(u64) -> &'a [u8]) -> (usize, u64) {
         let view = self.view();
+        if let Some(order) = &self.order {
+            return search_in_order(&view, &**order, key, from, key_of);
+        }
         match self.compare_prefix(key, view.prefix_len) {
             cmp::Ordering::Less => return (from.min(view.count), 0),
             cmp::Ordering::Greater => return (view.count, 0),
@@ -348,6 +376,9 @@ impl Slots {
     /// Chooses the prefix anew and recomputes the heads of slots `from..`. `prefix` begins every key of them (and every key
     /// that is going to be inserted before the next call); at most [`MAX_PREFIX_BYTES`] of it are used.
     pub(crate) fn set_prefix<'a>(&self, prefix: &[u8], from: usize, key_of: impl Fn(u64) -> &'a [u8]) {
+        if self.order.is_some() {
+            return;
+        }
         let prefix = &prefix[..cmp::min(prefix.len(), MAX_PREFIX_BYTES)];
         let view = self.view();
         self.begin_move();
@@ -365,6 +396,32 @@ impl Slots {
     fn set_shape(&self, count: usize, prefix_len: usize) {
         self.shape.store(count as u64 | (prefix_len as u64) << 32, Ordering::Relaxed);
     }
+}
+
+/// As [`Slots::search_once`], by an order of its own.
+#[cold]
+#[inline(never)]
+fn search_in_order<'a>(
+    view: &View,
+    order: &dyn CompareKeys,
+    key: &[u8],
+    from: usize,
+    key_of: &dyn Fn(u64) -> &'a [u8],
+) -> (usize, u64) {
+    let (mut low, mut high) = (from, view.count);
+    while low < high {
+        let middle = low.midpoint(high);
+        let word = view.word(middle).load(Ordering::Acquire);
+        if word == 0 {
+            return (0, 0); // A slot in motion: validation fails.
+        }
+        match order.compare(key_of(word), key) {
+            cmp::Ordering::Less => low = middle + 1,
+            cmp::Ordering::Equal => return (middle, word),
+            cmp::Ordering::Greater => high = middle,
+        }
+    }
+    (low, 0)
 }
 
 impl View {
