@@ -161,7 +161,7 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration, on a positioned cursor, without a key and for bounds that leave no room.
     pub fn bound(&mut self, config: &str) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, session| match open::parse_bound(config)? {
+        self.on_table("WT_CURSOR.bound", |table, _| match open::parse_bound(config)? {
             open::BoundAction::Clear => {
                 table.clear_bounds();
                 Ok(())
@@ -179,7 +179,7 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Cursor::bound`].
     pub fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, session| table.set_bound(side, inclusive))
+        self.on_table("WT_CURSOR.bound", |table, _| table.set_bound(side, inclusive))
     }
 
     /// Removes both bounds; the position stays.
