@@ -49,6 +49,40 @@ impl KeyedEncryptor {
         Ok(Self { encryptor, expansion })
     }
 
+    /// The framed cipher text of what stands behind `clear` bytes that stay as they are: the length of all, then the cipher
+    /// text. Metadata in files has no clear part, log records have their header.
+    ///
+    /// # Errors
+    /// Those of the encryptor; `EINVAL` for a text that is too long.
+    pub fn seal(&self, clear: usize, plain: &[u8]) -> Result<Vec<u8>> {
+        let cipher = self.encrypt(plain)?;
+        let total = clear.saturating_add(LENGTH_SIZE).saturating_add(cipher.len());
+        let total = u32::try_from(total).map_err(|_| Error::invalid("a text that is too long to be encrypted"))?;
+        let mut out = Vec::with_capacity(cipher.len().saturating_add(LENGTH_SIZE));
+        out.extend_from_slice(&total.to_le_bytes());
+        out.extend_from_slice(&cipher);
+        Ok(out)
+    }
+
+    /// What [`seal`](Self::seal) was given; there may be padding behind the framed text.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a length that doesn't fit, or if the encryptor refuses the text.
+    pub fn open(&self, clear: usize, framed: &[u8]) -> Result<Vec<u8>> {
+        let impossible = || corrupt(clear, "corrupted encrypted item: padded size less than actual size");
+        let (total, rest) = framed.split_first_chunk::<LENGTH_SIZE>().ok_or_else(impossible)?;
+        let len = widen(u32::from_le_bytes(*total)).checked_sub(clear.saturating_add(LENGTH_SIZE));
+        let cipher = len.and_then(|len| rest.get(..len)).ok_or_else(impossible)?;
+        let mut plain = vec![0; cipher.len()];
+        let failed = |reason: String| corrupt(clear, format!("decryption failed: {reason}"));
+        let len = self.encryptor.decrypt(cipher, &mut plain).map_err(|error| failed(error.to_string()))?;
+        if len > plain.len() {
+            return Err(failed(format!("{len} bytes from a cipher text of {}", plain.len())));
+        }
+        plain.truncate(len);
+        Ok(plain)
+    }
+
     fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>> {
         let mut cipher = vec![0; plain.len().saturating_add(self.expansion)];
         let len = self.encryptor.encrypt(plain, &mut cipher)?;
@@ -93,6 +127,11 @@ impl BlockTransform {
     /// Whether pages are encrypted.
     pub fn encrypts(&self) -> bool {
         self.encryptor.is_some()
+    }
+
+    /// What encrypts pages.
+    pub fn encryptor(&self) -> Option<&KeyedEncryptor> {
+        self.encryptor.as_deref()
     }
 
     /// What is written for a page image; `None`: the image itself.
@@ -314,6 +353,21 @@ mod tests {
         short[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
         let error = transform.open(short).unwrap_err().to_string();
         assert!(error.contains("block decompression failed: 536 bytes can't hold"), "{error}");
+    }
+
+    #[test]
+    fn a_framed_text_is_opened_again_and_no_length_is_believed() {
+        let encryptor = KeyedEncryptor::new(Arc::new(Negative)).unwrap();
+        for clear in [0, 16] {
+            let framed = encryptor.seal(clear, b"text").unwrap();
+            assert_eq!(framed[..4], u32::try_from(clear + 4 + 5).unwrap().to_le_bytes());
+            assert_eq!(encryptor.open(clear, &[&framed[..], &[0; 9]].concat()).unwrap(), b"text");
+            for length in [0, u32::try_from(clear).unwrap() + 3, u32::try_from(clear).unwrap() + 10, u32::MAX] {
+                let lying = [&length.to_le_bytes()[..], &framed[4..]].concat();
+                assert!(matches!(encryptor.open(clear, &lying), Err(Error::Corrupt(_))), "{length}");
+            }
+            assert!(encryptor.open(clear, &framed[..3]).is_err());
+        }
     }
 
     #[test]

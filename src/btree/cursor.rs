@@ -78,6 +78,13 @@ impl TreeCursor {
         self.context.tree.order()
     }
 
+    /// Whether its key equals `key`, which with a collator needn't mean the same bytes.
+    pub fn is_at(&self, key: &[u8]) -> Result<bool> {
+        let order = self.order();
+        let equal = order.compare(self.key(), key).is_eq();
+        order.check().map(|()| equal)
+    }
+
     /// The tree it moves over.
     pub fn tree(&self) -> &Arc<Tree> {
         &self.context.tree

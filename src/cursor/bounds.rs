@@ -2,12 +2,14 @@
 //!
 //! Source: API specification, section 9.
 
+use crate::btree::KeyOrder;
 use crate::{Error, Result};
 use std::cmp::Ordering;
 
 /// The range. Either side may be open.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Bounds {
+    order: KeyOrder,
     lower: Option<Bound>,
     upper: Option<Bound>,
 }
@@ -37,6 +39,11 @@ pub(crate) enum Place {
 }
 
 impl Bounds {
+    /// No bounds, among keys of this order.
+    pub(crate) fn new(order: KeyOrder) -> Self {
+        Self { order, lower: None, upper: None }
+    }
+
     /// The lower end.
     pub(crate) fn lower(&self) -> Option<&Bound> {
         self.lower.as_ref()
@@ -54,7 +61,8 @@ impl Bounds {
 
     /// Removes both.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.lower = None;
+        self.upper = None;
     }
 
     /// Sets one end; the other must leave room. On an error nothing changes.
@@ -65,9 +73,10 @@ impl Bounds {
         };
         if let Some(other) = other {
             let order = match side {
-                BoundSide::Lower => key.cmp(&other.key),
-                BoundSide::Upper => other.key.as_slice().cmp(key),
+                BoundSide::Lower => self.order.compare(key, &other.key),
+                BoundSide::Upper => self.order.compare(&other.key, key),
             };
+            self.order.check()?;
             match order {
                 Ordering::Greater => return Err(Error::invalid("The provided cursor bounds are overlapping")),
                 Ordering::Equal if !(inclusive && other.inclusive) => {
@@ -84,17 +93,31 @@ impl Bounds {
         Ok(())
     }
 
+    /// Whether `key` lies inside.
+    #[inline]
+    pub(crate) fn admit(&self, key: &[u8]) -> Result<bool> {
+        if self.is_empty() { Ok(true) } else { Ok(self.place(key)? == Place::Inside) }
+    }
+
     /// Where `key` lies. An excluded end counts as outside.
-    pub(crate) fn place(&self, key: &[u8]) -> Place {
+    ///
+    /// # Errors
+    /// Those of the collator.
+    pub(crate) fn place(&self, key: &[u8]) -> Result<Place> {
+        let place = self.place_in_order(key);
+        self.order.check().map(|()| place)
+    }
+
+    fn place_in_order(&self, key: &[u8]) -> Place {
         if let Some(lower) = &self.lower {
-            match key.cmp(&lower.key) {
+            match self.order.compare(key, &lower.key) {
                 Ordering::Less => return Place::Below,
                 Ordering::Equal if !lower.inclusive => return Place::Below,
                 _ => {}
             }
         }
         if let Some(upper) = &self.upper {
-            match key.cmp(&upper.key) {
+            match self.order.compare(key, &upper.key) {
                 Ordering::Greater => return Place::Above,
                 Ordering::Equal if !upper.inclusive => return Place::Above,
                 _ => {}
@@ -125,7 +148,7 @@ mod tests {
     #[case(true, false, "h", Place::Above)]
     #[case(true, true, "h0", Place::Above)]
     fn a_key_has_its_place(#[case] lower: bool, #[case] upper: bool, #[case] key: &str, #[case] place: Place) {
-        assert_eq!(d_to_h(lower, upper).place(key.as_bytes()), place);
+        assert_eq!(d_to_h(lower, upper).place(key.as_bytes()).unwrap(), place);
     }
 
     #[test]
@@ -136,7 +159,7 @@ mod tests {
         let error = bounds.set(BoundSide::Lower, b"h", false).unwrap_err();
         assert_eq!(error.to_string(), "The provided cursor bounds are equal but not inclusive");
         bounds.set(BoundSide::Lower, b"h", true).unwrap();
-        assert_eq!(bounds.place(b"g"), Place::Below);
-        assert_eq!(bounds.place(b"h"), Place::Inside);
+        assert_eq!(bounds.place(b"g").unwrap(), Place::Below);
+        assert_eq!(bounds.place(b"h").unwrap(), Place::Inside);
     }
 }

@@ -69,8 +69,10 @@ pub(crate) struct TableCursor {
 
 impl TableCursor {
     pub(crate) fn new(session: &Session, file: InUse, overwrite: bool) -> Self {
+        let tree = TreeCursor::new(&file.tree);
         Self {
-            tree: TreeCursor::new(&file.tree),
+            bounds: Bounds::new(tree.order().clone()),
+            tree,
             file,
             key: Slot::Empty,
             value: Slot::Empty,
@@ -79,7 +81,6 @@ impl TableCursor {
             position: Position::None,
             position_key: Vec::new(),
             open: session.cursor_opened(),
-            bounds: Bounds::default(),
             overwrite,
         }
     }
@@ -132,6 +133,12 @@ impl TableCursor {
         }
     }
 
+    /// The order of its key and another.
+    pub(crate) fn compare(&self, other: &[u8]) -> Result<Ordering> {
+        let order = self.tree.order().compare(self.key()?, other);
+        self.tree.order().check().map(|()| order)
+    }
+
     // ---- reading
 
     /// Steps to the neighbour, from no position to the first (last) record of the bounds.
@@ -155,12 +162,12 @@ impl TableCursor {
                 }
             }
         });
-        match stepped {
-            Ok(true) if self.bounds.is_empty() || self.bounds.place(self.tree.key()) == Place::Inside => {
+        match stepped.and_then(|found| Ok(found && self.bounds.admit(self.tree.key())?)) {
+            Ok(true) => {
                 self.stand_in_tree(session);
                 Ok(())
             }
-            Ok(_) => {
+            Ok(false) => {
                 self.leave(session);
                 Err(Error::NotFound)
             }
@@ -176,9 +183,7 @@ impl TableCursor {
         let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.bounds.is_empty() && self.bounds.place(&self.key_buffer) != Place::Inside {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         match session.read(|txn| tree.search(txn, key_buffer)) {
             Ok(true) => {
@@ -243,9 +248,7 @@ impl TableCursor {
     pub(crate) fn insert(&mut self, session: &Session) -> Result<()> {
         let external = self.take_key_and_value()?;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::InsertOnly };
         let Self { tree, key_buffer, value_buffer, .. } = self;
         match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
@@ -263,9 +266,7 @@ impl TableCursor {
     pub(crate) fn update(&mut self, session: &Session) -> Result<()> {
         let external = self.take_key_and_value()?;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::UpdateOnly };
         self.put_and_stand(session, external, mode)
     }
@@ -275,9 +276,7 @@ impl TableCursor {
         let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         let removed = session.write(|txn| tree.remove(txn, key_buffer));
         match removed {
@@ -302,9 +301,7 @@ impl TableCursor {
         }
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         let reserved = session.write(|txn| tree.reserve(txn, key_buffer));
         match reserved {
@@ -337,9 +334,7 @@ impl TableCursor {
         }
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, value_buffer, .. } = self;
         let found = session.read(|txn| {
             let found = tree.search(txn, key_buffer)?;
@@ -489,8 +484,13 @@ impl TableCursor {
         }
     }
 
-    fn in_bounds(&self) -> bool {
-        self.bounds.is_empty() || self.bounds.place(&self.key_buffer) == Place::Inside
+    /// [`Error::NotFound`] if the key in the buffer is out of bounds.
+    fn require_in_bounds(&mut self, external: bool) -> Result<()> {
+        match self.bounds.admit(&self.key_buffer) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.miss(external, Error::NotFound)),
+            Err(error) => Err(self.miss(external, error)),
+        }
     }
 
     /// The slots after a failure: the application's key stays, an internal one is gone with the position.
@@ -566,7 +566,7 @@ fn step_from_key(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, key
         Direction::Next => tree.seek_ge(txn, key)?,
         Direction::Prev => tree.seek_le(txn, key)?,
     };
-    if found && tree.key() == key { step_tree(tree, txn, direction) } else { Ok(found) }
+    if found && tree.is_at(key)? { step_tree(tree, txn, direction) } else { Ok(found) }
 }
 
 fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
@@ -574,28 +574,30 @@ fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bo
         Direction::Next => tree.seek_ge(txn, &bound.key)?,
         Direction::Prev => tree.seek_le(txn, &bound.key)?,
     };
-    if found && !bound.inclusive && tree.key() == bound.key { step_tree(tree, txn, direction) } else { Ok(found) }
+    if found && !bound.inclusive && tree.is_at(&bound.key)? { step_tree(tree, txn, direction) } else { Ok(found) }
 }
 
 /// The record with `key`, else the next larger one in bounds, else the next smaller one in bounds.
 fn near(tree: &mut TreeCursor, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
-    let inside = |tree: &TreeCursor| bounds.is_empty() || bounds.place(tree.key()) == Place::Inside;
-    match bounds.place(key) {
+    let inside = |tree: &TreeCursor| bounds.admit(tree.key());
+    match bounds.place(key)? {
         Place::Below => {
             let Some(lower) = bounds.lower() else { return Ok(None) };
-            let found = start_at_bound(tree, txn, Direction::Next, lower)? && inside(tree);
+            let found = start_at_bound(tree, txn, Direction::Next, lower)? && inside(tree)?;
             Ok(found.then_some(Ordering::Greater))
         }
         Place::Above => {
             let Some(upper) = bounds.upper() else { return Ok(None) };
-            let found = start_at_bound(tree, txn, Direction::Prev, upper)? && inside(tree);
+            let found = start_at_bound(tree, txn, Direction::Prev, upper)? && inside(tree)?;
             Ok(found.then_some(Ordering::Less))
         }
         Place::Inside => {
-            if tree.seek_ge(txn, key)? && inside(tree) {
-                return Ok(Some(tree.key().cmp(key)));
+            if tree.seek_ge(txn, key)? && inside(tree)? {
+                let order = tree.order().compare(tree.key(), key);
+                tree.order().check()?;
+                return Ok(Some(order));
             }
-            let found = tree.seek_le(txn, key)? && inside(tree);
+            let found = tree.seek_le(txn, key)? && inside(tree)?;
             Ok(found.then_some(Ordering::Less))
         }
     }

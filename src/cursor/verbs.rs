@@ -267,7 +267,7 @@ impl Cursor<'_> {
                 if !mine.file.is_same_file(&theirs.file) {
                     return Err(Error::invalid("cursors must reference the same object"));
                 }
-                Ok(mine.key()?.cmp(theirs.key()?))
+                mine.compare(theirs.key()?)
             }
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
             (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),

@@ -18,6 +18,7 @@ mod handle;
 mod name;
 mod operation;
 mod settings;
+mod transform;
 mod view;
 
 pub(crate) use catalog::{Catalog, Change};
