@@ -198,7 +198,8 @@ impl BlockTransform {
 fn decrypted(encryptor: &KeyedEncryptor, block: &[u8]) -> Result<Vec<u8>> {
     let cipher = ciphertext(block)?;
     let mut image = vec![0; cipher.len().saturating_add(HEADER_SIZE)];
-    let (Some((clear, text)), Some(headers)) = (image.split_at_mut_checked(HEADER_SIZE), block.get(..HEADER_SIZE)) else {
+    let (Some((clear, text)), Some(headers)) = (image.split_at_mut_checked(HEADER_SIZE), block.get(..HEADER_SIZE))
+    else {
         return Err(corrupt(0, "an encrypted block that is cut off"));
     };
     clear.copy_from_slice(headers);
@@ -219,7 +220,8 @@ fn decompressed(compressor: &dyn Compressor, header: &PageHeader, block: &[u8]) 
         return Err(failed(format!("{} bytes can't hold {len}", source.len())));
     }
     let mut image = vec![0; len.saturating_add(COMPRESS_SKIP)];
-    let (Some((clear, out)), Some(prefix)) = (image.split_at_mut_checked(COMPRESS_SKIP), block.get(..COMPRESS_SKIP)) else {
+    let (Some((clear, out)), Some(prefix)) = (image.split_at_mut_checked(COMPRESS_SKIP), block.get(..COMPRESS_SKIP))
+    else {
         return Err(corrupt(0, "a compressed block that is cut off"));
     };
     clear.copy_from_slice(prefix);
@@ -376,7 +378,9 @@ mod tests {
         let mut block = sealed(&transform, &image(&[7; 100]));
         block[60] ^= 1;
         let error = transform.open(block).unwrap_err();
-        assert!(matches!(&error, Error::Corrupt(_)) && error.to_string().contains("block decryption failed: another key"));
+        assert!(
+            matches!(&error, Error::Corrupt(_)) && error.to_string().contains("block decryption failed: another key")
+        );
     }
 
     proptest! {

@@ -379,7 +379,8 @@ mod tests {
             [0, 1, 63, 64, 127, 128, 8000, 8319, 8320, 8321, 70_000].iter().map(|len| vec![9; *len]).collect();
         let words: Vec<u64> =
             values.iter().map(|value| push_image_row(&mut image, &[7; 5][..value.len().min(5)], value)).collect();
-        let leaf = Leaf::new(PageBuffer::copy_of(&image), Arena::default(), words.len(), &KeyOrder::default(), b"", None);
+        let leaf =
+            Leaf::new(PageBuffer::copy_of(&image), Arena::default(), words.len(), &KeyOrder::default(), b"", None);
         for (word, value) in words.iter().zip(&values) {
             let (key, found) = leaf.image_row(*word);
             assert_eq!((key.len(), found), (value.len().min(5), &value[..]));

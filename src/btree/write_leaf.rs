@@ -71,7 +71,8 @@ impl TreeSettings {
     /// `page_max`: see [`Tree::leaf_image_max`]; what goes to overflow pages doesn't depend on it.
     fn leaf_config(&self, page_max: u32) -> LeafConfig {
         let split_size = split_size(self.leaf_page_max, self.split_pct, self.allocation_size);
-        let or_part = |given, part| if given == 0 && page_max != self.leaf_page_max { split_size / part } else { given };
+        let or_part =
+            |given, part| if given == 0 && page_max != self.leaf_page_max { split_size / part } else { given };
         LeafConfig {
             page_max,
             split_percent: self.split_pct,

@@ -144,7 +144,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case("Error parsing 'encryption=(name=x,secretkey=ABC' at", "Error parsing 'encryption=(name=x,secretkey=...' at")]
+    #[case(
+        "Error parsing 'encryption=(name=x,secretkey=ABC' at",
+        "Error parsing 'encryption=(name=x,secretkey=...' at"
+    )]
     #[case("secretkey=\"A B\",x=1", "secretkey=...\",x=1")]
     #[case("two: secretkey=A,secretkey : B", "two: secretkey=...,secretkey=...")]
     #[case("a secretkey is needed", "a secretkey is needed")]

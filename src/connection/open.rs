@@ -129,12 +129,7 @@ struct Settled {
 }
 
 /// Reads the configuration files and settles everything.
-fn settle(
-    call: &OpenCall<'_>,
-    sources: &Sources<'_>,
-    fs: &dyn FileSystem,
-    readonly: bool,
-) -> Result<Settled> {
+fn settle(call: &OpenCall<'_>, sources: &Sources<'_>, fs: &dyn FileSystem, readonly: bool) -> Result<Settled> {
     let read = |name: &str| -> Result<Zeroizing<String>> {
         match home::read_config_file(fs, call.home, name)?.map(Zeroizing::new) {
             Some(bytes) => file_text(name, &bytes).map(Zeroizing::new),

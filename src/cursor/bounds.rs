@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 /// The range. Either side may be open.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Bounds {
-    order: KeyOrder,
     lower: Option<Bound>,
     upper: Option<Bound>,
 }
@@ -39,11 +38,6 @@ pub(crate) enum Place {
 }
 
 impl Bounds {
-    /// No bounds, among keys of this order.
-    pub(crate) fn new(order: KeyOrder) -> Self {
-        Self { order, lower: None, upper: None }
-    }
-
     /// The lower end.
     pub(crate) fn lower(&self) -> Option<&Bound> {
         self.lower.as_ref()
@@ -61,23 +55,22 @@ impl Bounds {
 
     /// Removes both.
     pub(crate) fn clear(&mut self) {
-        self.lower = None;
-        self.upper = None;
+        *self = Self::default();
     }
 
     /// Sets one end; the other must leave room. On an error nothing changes.
-    pub(crate) fn set(&mut self, side: BoundSide, key: &[u8], inclusive: bool) -> Result<()> {
+    pub(crate) fn set(&mut self, order: &KeyOrder, side: BoundSide, key: &[u8], inclusive: bool) -> Result<()> {
         let other = match side {
             BoundSide::Lower => &self.upper,
             BoundSide::Upper => &self.lower,
         };
         if let Some(other) = other {
-            let order = match side {
-                BoundSide::Lower => self.order.compare(key, &other.key),
-                BoundSide::Upper => self.order.compare(&other.key, key),
+            let compared = match side {
+                BoundSide::Lower => order.compare(key, &other.key),
+                BoundSide::Upper => order.compare(&other.key, key),
             };
-            self.order.check()?;
-            match order {
+            order.check()?;
+            match compared {
                 Ordering::Greater => return Err(Error::invalid("The provided cursor bounds are overlapping")),
                 Ordering::Equal if !(inclusive && other.inclusive) => {
                     return Err(Error::invalid("The provided cursor bounds are equal but not inclusive"));
@@ -95,29 +88,29 @@ impl Bounds {
 
     /// Whether `key` lies inside.
     #[inline]
-    pub(crate) fn admit(&self, key: &[u8]) -> Result<bool> {
-        if self.is_empty() { Ok(true) } else { Ok(self.place(key)? == Place::Inside) }
+    pub(crate) fn admit(&self, order: &KeyOrder, key: &[u8]) -> Result<bool> {
+        if self.is_empty() { Ok(true) } else { Ok(self.place(order, key)? == Place::Inside) }
     }
 
     /// Where `key` lies. An excluded end counts as outside.
     ///
     /// # Errors
     /// Those of the collator.
-    pub(crate) fn place(&self, key: &[u8]) -> Result<Place> {
-        let place = self.place_in_order(key);
-        self.order.check().map(|()| place)
+    pub(crate) fn place(&self, order: &KeyOrder, key: &[u8]) -> Result<Place> {
+        let place = self.place_in_order(order, key);
+        order.check().map(|()| place)
     }
 
-    fn place_in_order(&self, key: &[u8]) -> Place {
+    fn place_in_order(&self, order: &KeyOrder, key: &[u8]) -> Place {
         if let Some(lower) = &self.lower {
-            match self.order.compare(key, &lower.key) {
+            match order.compare(key, &lower.key) {
                 Ordering::Less => return Place::Below,
                 Ordering::Equal if !lower.inclusive => return Place::Below,
                 _ => {}
             }
         }
         if let Some(upper) = &self.upper {
-            match self.order.compare(key, &upper.key) {
+            match order.compare(key, &upper.key) {
                 Ordering::Greater => return Place::Above,
                 Ordering::Equal if !upper.inclusive => return Place::Above,
                 _ => {}
@@ -134,8 +127,8 @@ mod tests {
 
     fn d_to_h(lower_inclusive: bool, upper_inclusive: bool) -> Bounds {
         let mut bounds = Bounds::default();
-        bounds.set(BoundSide::Lower, b"d", lower_inclusive).unwrap();
-        bounds.set(BoundSide::Upper, b"h", upper_inclusive).unwrap();
+        bounds.set(&KeyOrder::default(), BoundSide::Lower, b"d", lower_inclusive).unwrap();
+        bounds.set(&KeyOrder::default(), BoundSide::Upper, b"h", upper_inclusive).unwrap();
         bounds
     }
 
@@ -148,18 +141,18 @@ mod tests {
     #[case(true, false, "h", Place::Above)]
     #[case(true, true, "h0", Place::Above)]
     fn a_key_has_its_place(#[case] lower: bool, #[case] upper: bool, #[case] key: &str, #[case] place: Place) {
-        assert_eq!(d_to_h(lower, upper).place(key.as_bytes()).unwrap(), place);
+        assert_eq!(d_to_h(lower, upper).place(&KeyOrder::default(), key.as_bytes()).unwrap(), place);
     }
 
     #[test]
     fn a_rejected_bound_changes_nothing() {
         let mut bounds = d_to_h(true, true);
-        let error = bounds.set(BoundSide::Upper, b"a", true).unwrap_err();
+        let error = bounds.set(&KeyOrder::default(), BoundSide::Upper, b"a", true).unwrap_err();
         assert_eq!(error.to_string(), "The provided cursor bounds are overlapping");
-        let error = bounds.set(BoundSide::Lower, b"h", false).unwrap_err();
+        let error = bounds.set(&KeyOrder::default(), BoundSide::Lower, b"h", false).unwrap_err();
         assert_eq!(error.to_string(), "The provided cursor bounds are equal but not inclusive");
-        bounds.set(BoundSide::Lower, b"h", true).unwrap();
-        assert_eq!(bounds.place(b"g").unwrap(), Place::Below);
-        assert_eq!(bounds.place(b"h").unwrap(), Place::Inside);
+        bounds.set(&KeyOrder::default(), BoundSide::Lower, b"h", true).unwrap();
+        assert_eq!(bounds.place(&KeyOrder::default(), b"g").unwrap(), Place::Below);
+        assert_eq!(bounds.place(&KeyOrder::default(), b"h").unwrap(), Place::Inside);
     }
 }

@@ -69,10 +69,8 @@ pub(crate) struct TableCursor {
 
 impl TableCursor {
     pub(crate) fn new(session: &Session, file: InUse, overwrite: bool) -> Self {
-        let tree = TreeCursor::new(&file.tree);
         Self {
-            bounds: Bounds::new(tree.order().clone()),
-            tree,
+            tree: TreeCursor::new(&file.tree),
             file,
             key: Slot::Empty,
             value: Slot::Empty,
@@ -81,6 +79,7 @@ impl TableCursor {
             position: Position::None,
             position_key: Vec::new(),
             open: session.cursor_opened(),
+            bounds: Bounds::default(),
             overwrite,
         }
     }
@@ -162,7 +161,7 @@ impl TableCursor {
                 }
             }
         });
-        match stepped.and_then(|found| Ok(found && self.bounds.admit(self.tree.key())?)) {
+        match stepped.and_then(|found| Ok(found && self.bounds.admit(self.tree.order(), self.tree.key())?)) {
             Ok(true) => {
                 self.stand_in_tree(session);
                 Ok(())
@@ -386,7 +385,7 @@ impl TableCursor {
     /// Sets a bound at the key in the key slot.
     pub(crate) fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
         self.check_bound()?;
-        self.bounds.set(side, &self.key_buffer, inclusive)
+        self.bounds.set(self.tree.order(), side, &self.key_buffer, inclusive)
     }
 
     /// Whether a bound can be set now.
@@ -486,7 +485,7 @@ impl TableCursor {
 
     /// [`Error::NotFound`] if the key in the buffer is out of bounds.
     fn require_in_bounds(&mut self, external: bool) -> Result<()> {
-        match self.bounds.admit(&self.key_buffer) {
+        match self.bounds.admit(self.tree.order(), &self.key_buffer) {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.miss(external, Error::NotFound)),
             Err(error) => Err(self.miss(external, error)),
@@ -579,8 +578,8 @@ fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bo
 
 /// The record with `key`, else the next larger one in bounds, else the next smaller one in bounds.
 fn near(tree: &mut TreeCursor, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
-    let inside = |tree: &TreeCursor| bounds.admit(tree.key());
-    match bounds.place(key)? {
+    let inside = |tree: &TreeCursor| bounds.admit(tree.order(), tree.key());
+    match bounds.place(tree.order(), key)? {
         Place::Below => {
             let Some(lower) = bounds.lower() else { return Ok(None) };
             let found = start_at_bound(tree, txn, Direction::Next, lower)? && inside(tree)?;

@@ -159,9 +159,7 @@ impl LoadedExtensions {
     }
 
     fn built_in(&self, name: &str) -> Option<&'static Extension> {
-        self.registry
-            .iter()
-            .find(|extension| extension.kind() == ExtensionKind::Compressor && extension.name() == name)
+        self.registry.iter().find(|extension| extension.kind() == ExtensionKind::Compressor && extension.name() == name)
     }
 
     /// `WT_CONNECTION::load_extension`: loads one more on an open connection.

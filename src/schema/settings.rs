@@ -2,10 +2,10 @@
 //!
 //! Source: block specification, section 11.3.
 
+use super::transform::ObjectExtensions;
 use crate::block::{BlockSettings, ChecksumMode};
 use crate::btree::TreeSettings;
 use crate::plugin::config::Config;
-use super::transform::ObjectExtensions;
 use crate::{Error, ErrorCode, Result};
 
 /// The settings of a B-tree file.

@@ -35,7 +35,7 @@ mod report;
 mod tests;
 mod walk;
 
-use crate::block::{BlockManager, BlockTransform, BlockSettings, CheckpointCookie, OpenMode, Verifier};
+use crate::block::{BlockManager, BlockSettings, BlockTransform, CheckpointCookie, OpenMode, Verifier};
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
 use crate::metadata::{Checkpoint, METADATA_URI};
 use crate::page::time_aggregate::TimeAggregate;

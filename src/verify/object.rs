@@ -45,7 +45,7 @@ pub(crate) fn verify(db: &Database, uri: &str, config: &str) -> Result<()> {
 fn verify_source(db: &Database, uri: &str, value: &str, settings: VerifySettings) -> Result<()> {
     let file = FileSettings::parse(uri, value, db.object_extensions())?;
     let order = file.tree.order.clone();
-    let compare = |one: &[u8], other: &[u8]| order.compare(one, other);
+    let compare: &super::Compare<'_> = &|one, other| order.compare(one, other);
     let input = VerifyInput {
         fs: &*db.fs,
         path: &file_path(&db.home, uri)?,
@@ -53,7 +53,7 @@ fn verify_source(db: &Database, uri: &str, value: &str, settings: VerifySettings
         block: file.block,
         kind: TreeKind::of(&file.key_format, &file.value_format),
         transform: file.tree.transform,
-        compare: order.is_collated().then_some(&compare as _),
+        compare: order.is_collated().then_some(compare),
         checkpoints: &checkpoints_of(value, uri)?,
         base_write_gen: db.base_write_gen,
         options: VerifyOptions {

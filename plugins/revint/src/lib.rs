@@ -68,6 +68,7 @@ fn unpack(bytes: &[u8]) -> Option<(i64, &[u8])> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
 

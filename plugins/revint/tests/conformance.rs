@@ -1,24 +1,16 @@
 //! The conformance kit, and the order of any keys.
 
+use hardwired_plugin::ErrorCode;
 use hardwired_plugin::collator::Collator;
 use hardwired_plugin::conformance::check_collator;
-use hardwired_plugin::ErrorCode;
 use hardwired_revint::Revint;
 use proptest::prelude::*;
 use std::cmp::Ordering;
 
 /// Keys that begin with each form of packed integers, alone and with a second one.
 fn keys() -> Vec<Vec<u8>> {
-    let numbers: [&[u8]; 8] = [
-        &[0x10, 0x80, 0, 0, 0, 0, 0, 0, 0],
-        &[0x20, 5],
-        &[0x40],
-        &[0x7f],
-        &[0x80],
-        &[0x81],
-        &[0xc0, 0],
-        &[0xe2, 1, 0],
-    ];
+    let numbers: [&[u8]; 8] =
+        [&[0x10, 0x80, 0, 0, 0, 0, 0, 0, 0], &[0x20, 5], &[0x40], &[0x7f], &[0x80], &[0x81], &[0xc0, 0], &[0xe2, 1, 0]];
     let pairs = numbers.iter().flat_map(|first| numbers.iter().map(|second| [*first, *second].concat()));
     numbers.iter().map(|number| number.to_vec()).chain(pairs).collect()
 }

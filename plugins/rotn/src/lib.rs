@@ -81,9 +81,9 @@ impl Key {
             return Ok(Self::Rotate(below(26)));
         }
         let shift = |letter: u8| {
-            letter.is_ascii_alphabetic().then(|| {
-                letter.to_ascii_lowercase().wrapping_sub(b'a').wrapping_add(below(256))
-            })
+            letter
+                .is_ascii_alphabetic()
+                .then(|| letter.to_ascii_lowercase().wrapping_sub(b'a').wrapping_add(below(256)))
         };
         let shifts: Option<Vec<u8>> = secret.bytes().map(shift).collect();
         let shifts = shifts.ok_or_else(|| Error::invalid("rotn_customize: invalid key"))?;

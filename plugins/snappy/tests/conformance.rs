@@ -3,8 +3,8 @@
 use hardwired_plugin::ErrorCode;
 use hardwired_plugin::compressor::Compressor;
 use hardwired_plugin::conformance::check_compressor;
-use proptest::prelude::*;
 use hardwired_snappy::Snappy;
+use proptest::prelude::*;
 
 fn compressor() -> Snappy {
     Snappy

@@ -116,9 +116,7 @@ impl Encryptor for Sodium {
         match (keyid.is_empty(), secret.is_empty()) {
             (true, true) => Err(no_key()),
             (false, true) => Err(Error::invalid("sodium_customize: keyids not supported yet")),
-            (false, false) => {
-                Err(Error::invalid("sodium_customize: keys specified with both keyid= and secretkey="))
-            }
+            (false, false) => Err(Error::invalid("sodium_customize: keys specified with both keyid= and secretkey=")),
             (true, false) => {
                 let key = key_of(secret)?;
                 Ok(Some(Arc::new(Self::with_key(&key))))
