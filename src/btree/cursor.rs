@@ -74,15 +74,8 @@ impl TreeCursor {
 
     /// The order of its keys.
     #[inline]
-    pub fn order(&self) -> &KeyOrder {
+    pub fn key_order(&self) -> &KeyOrder {
         self.context.tree.order()
-    }
-
-    /// Whether its key equals `key`, which with a collator needn't mean the same bytes.
-    pub fn is_at(&self, key: &[u8]) -> Result<bool> {
-        let order = self.order();
-        let equal = order.compare(self.key(), key).is_eq();
-        order.check().map(|()| equal)
     }
 
     /// The tree it moves over.

@@ -15,10 +15,10 @@ use super::key::Key;
 use super::leaf::Leaf;
 use super::order::KeyOrder;
 use crate::block::Address;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::slots::{OldArray, Slots, common_prefix};
-use parking_lot::Mutex;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// See the module.
 pub(super) struct Internal {

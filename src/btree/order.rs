@@ -39,6 +39,9 @@ impl CompareKeys for Collated {
 }
 
 impl KeyOrder {
+    /// Without a collator.
+    pub const BYTE_WISE: Self = Self(None);
+
     /// The order of a collator; byte-wise without one.
     pub fn of(collator: Option<Arc<dyn Collator>>) -> Self {
         Self(collator.map(|collator| Arc::new(Collated(collator)) as Arc<dyn CompareKeys>))

@@ -92,6 +92,14 @@ impl Bounds {
         if self.is_empty() { Ok(true) } else { Ok(self.place(order, key)? == Place::Inside) }
     }
 
+    /// Removes one end.
+    pub(crate) fn remove(&mut self, side: BoundSide) {
+        match side {
+            BoundSide::Lower => self.lower = None,
+            BoundSide::Upper => self.upper = None,
+        }
+    }
+
     /// Where `key` lies. An excluded end counts as outside.
     ///
     /// # Errors
