@@ -110,7 +110,7 @@ impl Tree {
             // What stays is no success: a helper would wait for more of it for ever.
             return Ok(if self.drop_leaf(pin, leaf, &mut inner) { bytes } else { 0 });
         }
-        let refresh = !drop_it && leaf.is_bloated(&inner, self.settings.leaf_config().page_max as usize);
+        let refresh = !drop_it && leaf.is_bloated(&inner, self.leaf_image_max() as usize);
         let written = self.write_leaf(leaf, &mut inner, &View::Everything, refresh)?;
         debug_assert!(!written.leftover);
         leaf.set_dirty(false);
@@ -274,6 +274,7 @@ impl Tree {
                 }
             }
         }
+        self.settings.order.check()?;
         Ok(done)
     }
 

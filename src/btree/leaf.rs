@@ -20,6 +20,7 @@
 use super::address::ChildAddress;
 use super::arena::Arena;
 use super::key::Key;
+use super::order::KeyOrder;
 use super::version::{Row, Version, Visible};
 use crate::block::Address;
 use crate::os::page_memory::{self, PageBuffer};
@@ -123,7 +124,14 @@ pub(super) fn image_word(offset: usize, key_len: usize, has_value: bool) -> u64 
 
 impl Leaf {
     /// A page of `image` whose rows are still to be filled in. The image is not one of the file's pages.
-    pub(super) fn new(image: PageBuffer, arena: Arena, capacity: usize, low: &[u8], high: Option<&[u8]>) -> Self {
+    pub(super) fn new(
+        image: PageBuffer,
+        arena: Arena,
+        capacity: usize,
+        order: &KeyOrder,
+        low: &[u8],
+        high: Option<&[u8]>,
+    ) -> Self {
         let mut inner = LeafInner {
             arena,
             old_arrays: Vec::new(),
@@ -139,7 +147,7 @@ impl Leaf {
         };
         let high = high.map_or(0, |high| Key::new_in(&mut inner.arena, high).word());
         Self {
-            slots: Slots::with_capacity(capacity, false),
+            slots: Slots::with_capacity(capacity, false).ordered_by(order.for_slots()),
             image,
             has_cells: false,
             dead: AtomicBool::new(false),
@@ -216,7 +224,10 @@ impl Leaf {
     pub(super) fn lowest<'a>(&'a self, inner: &'a LeafInner) -> &'a [u8] {
         match self.slots.word(0) {
             0 => &inner.low,
-            word => self.key_of(word).min(&inner.low),
+            word => {
+                let first = self.key_of(word);
+                if self.slots.compare(first, &inner.low).is_le() { first } else { &inner.low }
+            }
         }
     }
 
@@ -310,7 +321,7 @@ impl Leaf {
             self.slots.set_prefix(&key[..shared], 0, |word| self.key_of(word));
         }
         // The range grew downwards when an empty page before this one went away.
-        if index == 0 && *key < *inner.low {
+        if index == 0 && self.slots.compare(key, &inner.low).is_lt() {
             inner.low = key.into();
         }
         if let Some(old) = self.slots.insert(index, key, row.word(), None) {
@@ -443,7 +454,8 @@ mod tests {
             [0, 1, 63, 64, 127, 128, 8000, 8319, 8320, 8321, 70_000].iter().map(|len| vec![9; *len]).collect();
         let words: Vec<u64> =
             values.iter().map(|value| push_image_row(&mut image, &[7; 5][..value.len().min(5)], value)).collect();
-        let leaf = Leaf::new(PageBuffer::copy_of(&image), Arena::default(), words.len(), b"", None);
+        let leaf =
+            Leaf::new(PageBuffer::copy_of(&image), Arena::default(), words.len(), &KeyOrder::default(), b"", None);
         for (word, value) in words.iter().zip(&values) {
             let (key, found) = leaf.image_row(*word);
             assert_eq!((key.len(), found), (value.len().min(5), &value[..]));

@@ -117,16 +117,10 @@ impl Tree {
     }
 
     fn read_page(&self, address: Address) -> Result<Page<Vec<u8>>> {
-        let mut image = self.block.read(&address)?;
+        let image = self.block.read(&address)?;
+        let image = self.settings.transform.open(image);
+        let mut image = image.map_err(|error| error.in_object(&self.name, address.offset))?;
         let header = PageHeader::parse(&image).map_err(|error| error.in_object(&self.name, address.offset))?;
-        for (flag, what) in [
-            (PageFlags::COMPRESSED, "compressed block for which no compression configured"),
-            (PageFlags::ENCRYPTED, "encrypted block for which no encryption configured"),
-        ] {
-            if header.flags.has(flag) {
-                return Err(Error::corrupt(&self.name, address.offset, what));
-            }
-        }
         let len = header.image(&image).map_err(|error| error.in_object(&self.name, address.offset))?.len();
         image.truncate(len);
         Ok(Page { header, image, address })
@@ -138,6 +132,7 @@ impl Tree {
     }
 
     fn internal_from_page(&self, page: &Page<Vec<u8>>, low: Option<&[u8]>, high: Option<&[u8]>) -> Result<Internal> {
+        let order = &self.settings.order;
         let delete_info = page.header.flags.has(PageFlags::FAST_TRUNCATE);
         let mut children: Vec<ChildAddress> = Vec::new();
         let mut key: Option<Vec<u8>> = None;
@@ -162,8 +157,9 @@ impl Tree {
             }
             let previous = children.last().map_or(low, |child| Some(&child.separator[..]));
             let misplaced = !children.is_empty()
-                && (previous.is_some_and(|previous| &separator[..] <= previous)
-                    || high.is_some_and(|high| &separator[..] >= high));
+                && (previous.is_some_and(|previous| order.compare(&separator, previous).is_le())
+                    || high.is_some_and(|high| order.compare(&separator, high).is_ge()));
+            order.check()?;
             if misplaced {
                 return Err(self.corrupt(page, cell.offset, "separators out of order".to_owned()));
             }
@@ -176,7 +172,7 @@ impl Tree {
             children.into_iter().map(|child| (child.separator.clone(), on_disk_link(child))).collect();
         let mut borrowed: Vec<(&[u8], u64)> = links.iter().map(|(key, link)| (&key[..], *link)).collect();
         borrowed[0].0 = &[];
-        Ok(Internal::new(&borrowed))
+        Ok(Internal::new(&borrowed, order))
     }
 
     fn child_from_cell(&self, page: &Page<Vec<u8>>, cell: &Cell<'_>, separator: Box<[u8]>) -> Result<ChildAddress> {
@@ -234,7 +230,7 @@ impl Tree {
         let LeafBuilder { arena, rebuilt, words, overflow, max_txn, .. } = builder;
         let has_cells = rebuilt.is_none();
         let image = rebuilt.map_or(page.image, |rebuilt| PageBuffer::copy_of(&rebuilt));
-        let mut leaf = Leaf::new(image, arena, words.len(), low, high);
+        let mut leaf = Leaf::new(image, arena, words.len(), &self.settings.order, low, high);
         if has_cells {
             leaf.set_has_cells();
         }
@@ -252,12 +248,13 @@ impl Tree {
 
     /// See the module.
     fn check_keys(&self, leaf: &Leaf, low: &[u8], high: Option<&[u8]>) -> Result<()> {
+        let order = &self.settings.order;
         let mut previous: Option<&[u8]> = None;
         for index in 0..leaf.slots.len() {
             let key = leaf.key_of(leaf.slots.word(index));
             let ascends = match previous {
-                None => key >= low,
-                Some(previous) => key > previous,
+                None => order.compare(key, low).is_ge(),
+                Some(previous) => order.compare(key, previous).is_gt(),
             };
             if !ascends {
                 return Err(Error::corrupt("", 0, "keys out of order"));
@@ -265,11 +262,11 @@ impl Tree {
             previous = Some(key);
         }
         if let (Some(last), Some(high)) = (previous, high)
-            && last >= high
+            && order.compare(last, high).is_ge()
         {
             return Err(Error::corrupt("", 0, "a key beyond the page's upper bound"));
         }
-        Ok(())
+        order.check()
     }
 }
 
@@ -369,7 +366,8 @@ impl LeafBuilder<'_> {
         }
         let page = self.page;
         let mut rebuilt = Vec::with_capacity(page.image.len().saturating_mul(2));
-        let old = Leaf::new(PageBuffer::copy_of(&page.image), Arena::default(), 0, &[], None);
+        let order = &self.tree.settings.order;
+        let old = Leaf::new(PageBuffer::copy_of(&page.image), Arena::default(), 0, order, &[], None);
         for word in &mut self.words {
             if is_image_word(*word) {
                 let (key, value) = old.image_row(*word);

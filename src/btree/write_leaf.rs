@@ -12,7 +12,7 @@ use crate::page::cell_write::{AddressCell, AddressKind};
 use crate::page::header::{PageHeader, PageType, set_write_gen};
 use crate::page::row_internal::{InternalConfig, RowInternalWriter};
 use crate::page::row_leaf_write::{LeafConfig, LeafValue, RowLeafWriter};
-use crate::page::split::{FinishedPage, PageSink};
+use crate::page::split::{FinishedPage, PageSink, split_size};
 use crate::page::time_aggregate::TimeAggregate;
 use crate::reconcile::{Selected, View, WrittenBlock, WrittenLeaf};
 use hardwired_plugin::Result;
@@ -48,7 +48,9 @@ impl PageSink for LeafSink<'_> {
         set_write_gen(page.image, self.tree.next_write_gen())?;
         // Before the block layer pads the image.
         let image = self.keep_images.then(|| PageBuffer::copy_of(page.image));
-        let address = self.tree.block.write(page.image)?;
+        let image_len = page.image.len();
+        let address = self.tree.write_sealed(page.image)?;
+        self.tree.learn_ratio(image_len, address.size);
         let kind = if page.has_overflow { AddressKind::Leaf } else { AddressKind::LeafNoOverflow };
         let separator = page.separator.into();
         let child = ChildAddress { separator, address, kind, aggregate: page.aggregate, page_delete: None };
@@ -74,16 +76,20 @@ impl PageSink for InternalSink {
 }
 
 impl TreeSettings {
-    pub(super) fn leaf_config(&self) -> LeafConfig {
+    /// `page_max`: see [`Tree::leaf_image_max`]; what goes to overflow pages doesn't depend on it.
+    fn leaf_config(&self, page_max: u32) -> LeafConfig {
+        let split_size = split_size(self.leaf_page_max, self.split_pct, self.allocation_size);
+        let or_part =
+            |given, part| if given == 0 && page_max != self.leaf_page_max { split_size / part } else { given };
         LeafConfig {
-            page_max: self.leaf_page_max,
+            page_max,
             split_percent: self.split_pct,
             allocation_size: self.allocation_size,
-            leaf_key_max: self.leaf_key_max,
-            leaf_value_max: self.leaf_value_max,
+            leaf_key_max: or_part(self.leaf_key_max, 10),
+            leaf_value_max: or_part(self.leaf_value_max, 2),
             prefix_compression: self.prefix_compression,
             prefix_compression_min: self.prefix_compression_min,
-            internal_key_truncate: self.internal_key_truncate,
+            internal_key_truncate: self.internal_key_truncate && !self.order.is_collated(),
             dictionary: self.dictionary,
             bulk: false,
         }
@@ -103,7 +109,7 @@ impl Tree {
         keep_images: bool,
     ) -> Result<WrittenLeaf> {
         let mut sink = LeafSink { tree: self, keep_images, blocks: Vec::new(), overflow: Vec::new() };
-        let mut writer = self.cache.take_leaf_writer(self.settings.leaf_config());
+        let mut writer = self.cache.take_leaf_writer(self.settings.leaf_config(self.leaf_image_max()));
         let leftover = self.write_rows(leaf, inner, view, &mut writer, &mut sink)?;
         writer.finish(&mut sink)?;
         self.cache.give_back_leaf_writer(writer);
@@ -176,7 +182,15 @@ impl Tree {
 
     fn write_page(&self, image: &mut Vec<u8>) -> Result<Address> {
         set_write_gen(image, self.next_write_gen())?;
-        self.block.write(image)
+        self.write_sealed(image)
+    }
+
+    /// Writes an image whose header is complete.
+    fn write_sealed(&self, image: &mut Vec<u8>) -> Result<Address> {
+        match self.seal(image)? {
+            None => self.block.write(image),
+            Some(mut block) => self.block.write(&mut block),
+        }
     }
 
     fn write_overflow(&self, item: &[u8]) -> Result<Vec<u8>> {

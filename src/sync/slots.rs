@@ -17,7 +17,8 @@
 //!    count first has an array with so many slots.
 //! 6. `first` and `last` are hints: what they hold decides where a search begins, not what it finds.
 //!
-//! It knows no keys: callers pass a function from word to key.
+//! It knows no keys: callers pass a function from word to key. Keys are ordered byte-wise, unless the array has an order of
+//! its own ([`CompareKeys`]); then there is no shared prefix, heads mean nothing, and whole keys are compared.
 
 use super::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 use super::spin;
@@ -25,10 +26,17 @@ use super::spin;
 use crate::os::page_memory;
 use std::cmp;
 use std::ptr;
+use std::sync::Arc;
 
 const PREFIX_WORDS: usize = 3;
 /// The longest shared prefix that is skipped.
 pub(crate) const MAX_PREFIX_BYTES: usize = PREFIX_WORDS * 8;
+
+/// An order of keys other than byte-wise.
+pub(crate) trait CompareKeys: Send + Sync {
+    /// A total order.
+    fn compare(&self, left: &[u8], right: &[u8]) -> cmp::Ordering;
+}
 
 /// See the module.
 pub(crate) struct Slots {
@@ -42,6 +50,7 @@ pub(crate) struct Slots {
     first: AtomicU64,
     last: AtomicU64,
     links: bool,
+    order: Option<Arc<dyn CompareKeys>>,
 }
 
 /// Where a key is, or would be, among the slots.
@@ -101,6 +110,22 @@ impl Slots {
             first: AtomicU64::new(0),
             last: AtomicU64::new(0),
             links,
+            order: None,
+        }
+    }
+
+    /// An array that nobody has used yet, with an order of its own.
+    pub(crate) fn ordered_by(mut self, order: Option<Arc<dyn CompareKeys>>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Compares two keys as the array orders them.
+    #[inline]
+    pub(crate) fn compare(&self, left: &[u8], right: &[u8]) -> cmp::Ordering {
+        match &self.order {
+            None => left.cmp(right),
+            Some(order) => order.compare(left, right),
         }
     }
 
@@ -205,6 +230,9 @@ impl Slots {
     #[inline]
     fn search_once<'a>(&self, key: &[u8], from: usize, key_of: &impl Fn(u64) -> &'a [u8]) -> (usize, u64) {
         let view = self.view();
+        if let Some(order) = &self.order {
+            return search_in_order(&view, &**order, key, from, key_of);
+        }
         match self.compare_prefix(key, view.prefix_len) {
             cmp::Ordering::Less => return (from.min(view.count), 0),
             cmp::Ordering::Greater => return (view.count, 0),
@@ -430,8 +458,8 @@ impl Slots {
         assert!(view.count == 0 && words.len() <= view.capacity() && !self.links);
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
         let (first, last) = (key_of(*first), key_of(*last));
-        // A single key's whole length would fit no other key.
-        let shared = if words.len() == 1 { 0 } else { cmp::min(common_prefix(first, last), MAX_PREFIX_BYTES) };
+        // A single key's whole length would fit no other key; with an order of its own, prefixes mean nothing.
+        let shared = if words.len() == 1 || self.order.is_some() { 0 } else { cmp::min(common_prefix(first, last), MAX_PREFIX_BYTES) };
         self.begin_move();
         self.store_prefix(&first[..shared]);
         for (index, word) in words.iter().enumerate() {
@@ -445,6 +473,9 @@ impl Slots {
     /// Chooses the prefix anew and recomputes the heads of slots `from..`. `prefix` begins every key of them (and every key
     /// that is going to be inserted before the next call); at most [`MAX_PREFIX_BYTES`] of it are used.
     pub(crate) fn set_prefix<'a>(&self, prefix: &[u8], from: usize, key_of: impl Fn(u64) -> &'a [u8]) {
+        if self.order.is_some() {
+            return;
+        }
         let prefix = &prefix[..cmp::min(prefix.len(), MAX_PREFIX_BYTES)];
         let view = self.view();
         self.begin_move();
@@ -487,6 +518,32 @@ impl Slots {
             self.last.store(view.head(last).load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
+}
+
+/// As [`Slots::search_once`], by an order of its own.
+#[cold]
+#[inline(never)]
+fn search_in_order<'a>(
+    view: &View,
+    order: &dyn CompareKeys,
+    key: &[u8],
+    from: usize,
+    key_of: &dyn Fn(u64) -> &'a [u8],
+) -> (usize, u64) {
+    let (mut low, mut high) = (from, view.count);
+    while low < high {
+        let middle = low.midpoint(high);
+        let word = view.word(middle).load(Ordering::Acquire);
+        if word == 0 {
+            return (0, 0); // A slot in motion: validation fails.
+        }
+        match order.compare(key_of(word), key) {
+            cmp::Ordering::Less => low = middle + 1,
+            cmp::Ordering::Equal => return (middle, word),
+            cmp::Ordering::Greater => high = middle,
+        }
+    }
+    (low, 0)
 }
 
 impl View {
