@@ -8,11 +8,8 @@ use serde_json::{Value as Json, json};
 const UNBUILT_CURSORS: &[&str] = &["statistics:", "log:", "backup:"];
 
 /// Steps that end differently on purpose: scenario, step and reason.
-const DIFFERENT: &[(&str, usize, &str)] = &[
-    ("complex", 108, SLOTS_STAY),
-    ("complex", 109, SLOTS_STAY),
-    ("complex", 117, SLOTS_STAY),
-];
+const DIFFERENT: &[(&str, usize, &str)] =
+    &[("complex", 108, SLOTS_STAY), ("complex", 109, SLOTS_STAY), ("complex", 117, SLOTS_STAY)];
 
 const SLOTS_STAY: &str = "slots that the application set stay when a write on a table with column groups fails";
 
