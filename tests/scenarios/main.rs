@@ -56,12 +56,7 @@ fn schema() {
     replay(
         "api-schema.json",
         &[
-            (
-                "fill-index",
-                "known difference: a drop of a just filled index succeeds, since filling ends with a checkpoint",
-            ),
             ("index-recno", "column stores"),
-            ("drop", "backup cursors; tests/schema.rs has the rest"),
             ("truncate", "truncate"),
             ("verify-salvage-compact", "salvage and compact"),
         ],
