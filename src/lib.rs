@@ -12,6 +12,7 @@ pub mod cursor;
 pub mod event;
 pub mod extensions;
 pub mod key_provider;
+pub mod log;
 pub mod metadata;
 pub mod os;
 pub mod packing;

@@ -8,17 +8,23 @@
 //! 5. the metadata table is written and synced, and the turtle file replaced: **the commit point**;
 //! 6. the space of deleted checkpoints is given back, and the key provider is told.
 //!
+//! With a log, the record of the checkpoint's start is written while no commit is on its way, and the snapshot is taken
+//! before the next one: what lies behind that record is exactly what the checkpoint doesn't contain. The commit of the rows
+//! (4) is logged, a checkpoint record follows it, and the log is durable before (5): what a durable table contains can always
+//! be replayed from the log, so replay never goes back behind it.
+//!
 //! A crash before 5 leaves the former checkpoint of all files: no block that it references was reused. A failure after a
 //! file's lists were rolled can't be undone in memory: the connection panics, the files hold the former checkpoint.
 //!
-//! What it does not do: timestamps, history and log; all of them come with issues of their own.
+//! What it does not do: timestamps and history, which come with issues of their own.
 
 mod file;
 
 use crate::event::{Category, Level, Origin};
 use crate::key_provider::KeyService;
+use crate::log::Lsn;
 use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY, named_key};
-use crate::metadata::{DropRule, METADATA_URI, check_name, parse_drops};
+use crate::metadata::{DropRule, METADATA_FILE_ID, METADATA_URI, check_name, checkpoint_lsn_of, format_lsn, parse_drops};
 use crate::plugin::config::Config;
 use crate::schema::{Database, FileHandle, HISTORY_URI};
 use crate::txn::{Isolation, Snapshot, Txn};
@@ -32,9 +38,16 @@ pub(crate) struct Request {
     name: Option<String>,
     drops: Vec<DropRule>,
     force: bool,
+    /// It is the connection's last.
+    last: bool,
 }
 
 impl Request {
+    /// The checkpoint at the end of a connection.
+    pub(crate) fn last() -> Self {
+        Self { last: true, ..Self::default() }
+    }
+
     /// Reads the configuration of a call.
     ///
     /// # Errors
@@ -53,6 +66,7 @@ impl Request {
             name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned),
             drops,
             force: config.bool_or("force", false)?,
+            last: false,
         })
     }
 
@@ -60,6 +74,14 @@ impl Request {
     fn wants_all_files(&self) -> bool {
         self.name.is_some() || !self.drops.is_empty() || self.force
     }
+}
+
+/// What a checkpoint contains.
+struct Start {
+    time: u64,
+    /// Where the log was.
+    lsn: Option<Lsn>,
+    snapshot: Snapshot,
 }
 
 /// Takes a checkpoint of the database.
@@ -73,15 +95,21 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
     }
     let _checkpoint = db.checkpoint_lock.lock();
     let time = db.next_checkpoint_time();
-    let (txn, files) = {
+    let (txn, lsn, files) = {
         let _schema = db.schema_lock.lock();
         let mut txn = Txn::new(&db.txns)?;
-        txn.begin(Isolation::Snapshot);
-        (txn, files_to_write(db, request)?)
+        let lsn = match db.txns.log() {
+            Some(log) => Some(log.start_checkpoint(|| txn.begin(Isolation::Snapshot))?.0),
+            None => {
+                txn.begin(Isolation::Snapshot);
+                None
+            }
+        };
+        (txn, lsn, files_to_write(db, request)?)
     };
-    let snapshot = txn.snapshot().clone();
+    let start = Start { time, lsn, snapshot: txn.snapshot().clone() };
     let mut key = keys.before_checkpoint()?;
-    let done = write_all(db, request, time, &snapshot, &files, &mut key);
+    let done = write_all(db, request, &start, &files, &mut key);
     match (done, key) {
         (Ok(()), Some(key)) => key.completed(),
         (Ok(()), None) => {}
@@ -120,12 +148,13 @@ fn files_to_write(db: &Database, request: &Request) -> Result<Vec<Arc<FileHandle
 fn write_all(
     db: &Database,
     request: &Request,
-    time: u64,
-    snapshot: &Snapshot,
+    start: &Start,
     files: &[Arc<FileHandle>],
     key: &mut Option<crate::key_provider::PendingKey<'_>>,
 ) -> Result<()> {
-    let file_request = FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time };
+    let &Start { time, lsn, ref snapshot } = start;
+    let file_request =
+        FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time, lsn };
     let key_row = key.as_mut().map(|key| key.persist()).transpose()?.flatten();
     // Deletions that must be refused are found before anything is written.
     let plans = files.iter().map(|file| file::plan(db, file, &file_request)).collect::<Result<Vec<_>>>()?;
@@ -141,10 +170,11 @@ fn write_all(
         }
         let mut rows = system_rows(db, request, time, snapshot);
         rows.extend(written.iter().map(|file| (file.handle.uri.clone(), Some(file.value.clone()))));
+        rows.extend(lsn.map_or(Ok(Vec::new()), |lsn| rows_ahead_of(db, lsn, &written))?);
         rows.extend(key_row.map(|row| (row.key.to_owned(), Some(row.value))));
         let changes: Vec<_> = rows.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
         db.catalog.change(&changes)?;
-        write_metadata(db, time)
+        make_current(db, start, request.last)
     })();
     match result {
         Ok(()) => written.iter().try_for_each(|file| file.handle.block.checkpoint_resolve(true)),
@@ -184,25 +214,67 @@ fn system_rows(db: &Database, request: &Request, time: u64, snapshot: &Snapshot)
     rows
 }
 
-/// Makes the metadata table durable: the end of a schema call and of a connection.
+/// Rows of files that aren't written and whose place in the log lies ahead of `lsn`, or that were written without a log:
+/// what is logged for them from now on must be replayed.
+fn rows_ahead_of(db: &Database, lsn: Lsn, written: &[Written]) -> Result<Vec<(String, Option<String>)>> {
+    let mut rows = Vec::new();
+    for (uri, value) in db.catalog.with_prefix("file:")? {
+        let is_written = written.iter().any(|file| file.handle.uri == uri);
+        if !is_written && checkpoint_lsn_of(&value, &uri)?.is_none_or(|found| found > lsn) {
+            let lsn = format!("checkpoint_lsn={}", format_lsn(Some(lsn)));
+            rows.push((uri, Some(crate::config::collapse(&[&value, &lsn])?)));
+        }
+    }
+    Ok(rows)
+}
+
+/// Makes a checkpoint whose rows are in the metadata table the current one.
+fn make_current(db: &Database, start: &Start, last: bool) -> Result<()> {
+    let (Some(log), Some(lsn)) = (db.txns.log(), start.lsn) else { return write_metadata(db, start.time, None) };
+    log.append_checkpoint(lsn)?;
+    if !last {
+        log.sync()?;
+        write_metadata(db, start.time, Some(lsn))?;
+        log.set_checkpoint(lsn);
+        return Ok(());
+    }
+    // Nothing is committed any more: the metadata's place may lie behind everything else, so that the next open finds
+    // nothing to do.
+    let metadata_lsn = log.append_file_sync(METADATA_FILE_ID, true)?.lsn;
+    log.sync()?;
+    write_metadata(db, start.time, Some(metadata_lsn))?;
+    let end = log.append_file_sync(METADATA_FILE_ID, false)?.lsn;
+    log.append_checkpoint(end)?;
+    log.sync()
+}
+
+/// Makes the metadata table durable: the end of a schema call. With a log, the log is.
 ///
 /// # Errors
 /// Those of reading; everything that fails once the file is being written is `WT_PANIC`.
-pub(crate) fn checkpoint_metadata(db: &Database, time: u64) -> Result<()> {
-    write_metadata(db, time)
+pub(crate) fn sync_metadata(db: &Database) -> Result<()> {
+    match db.txns.log() {
+        Some(log) => {
+            log.append_file_sync(METADATA_FILE_ID, false)?;
+            log.sync()
+        }
+        None => write_metadata(db, db.next_checkpoint_time(), None),
+    }
 }
 
-fn write_metadata(db: &Database, time: u64) -> Result<()> {
+fn write_metadata(db: &Database, time: u64, lsn: Option<Lsn>) -> Result<()> {
     let _metadata = db.metadata_lock.lock();
     let mut txn = Txn::new(&db.txns)?;
     txn.begin(Isolation::Snapshot);
     let handle = &db.catalog.file;
-    let request = FileRequest { name: None, drops: &[], force: true, time };
+    let request = FileRequest { name: None, drops: &[], force: true, time, lsn };
     let value = db.turtle.lock().metadata.clone();
     let plan = file::plan_value(db, handle, &value, &request)?
         .ok_or_else(|| Error::panic(format!("{METADATA_URI}: a forced checkpoint was left out")))?;
     let written = file::write(db, handle, plan, &request, txn.snapshot())?;
-    let durable = handle.block.sync().and_then(|()| db.write_turtle(written.value));
+    // Rows of schema calls that came in between are in the table: they must be in the log too.
+    let logged = db.txns.log().map_or(Ok(()), |log| log.sync());
+    let durable = logged.and_then(|()| handle.block.sync()).and_then(|()| db.write_turtle(written.value));
     match durable {
         Ok(()) => handle.block.checkpoint_resolve(true),
         Err(error) => {

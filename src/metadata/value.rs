@@ -71,7 +71,7 @@ pub fn base_of(value: &str) -> Result<String> {
 }
 
 /// A `file:` value with checkpoints. `backup_info` is passed on as it was read; `lsn` is `None` without a log.
-pub fn with_checkpoints(base: &str, checkpoints: &[Checkpoint], backup_info: &str, lsn: Option<(u32, u32)>) -> String {
+pub fn with_checkpoints(base: &str, checkpoints: &[Checkpoint], backup_info: &str, lsn: Option<Lsn>) -> String {
     let (checkpoints, lsn) = (format_checkpoints(checkpoints), format_lsn(lsn));
     format!("{base},checkpoint={checkpoints},checkpoint_backup_info={backup_info},checkpoint_lsn={lsn}")
 }
@@ -88,7 +88,7 @@ pub struct FileValue {
     /// The value of `checkpoint_backup_info=`, not looked into.
     pub backup_info: String,
     /// From where the log must be replayed; `None`: nothing to replay.
-    pub lsn: Option<(u32, u32)>,
+    pub lsn: Option<Lsn>,
     /// See [`base_of`].
     pub base: String,
 }

@@ -348,7 +348,7 @@ impl Database {
         if self.in_memory {
             return Ok(());
         }
-        let durable = crate::checkpoint::checkpoint_metadata(self, self.next_checkpoint_time());
+        let durable = crate::checkpoint::sync_metadata(self);
         // The rows are committed in memory: what is on disk and what is shown would differ.
         durable.inspect_err(|_| self.set_panicked())
     }
