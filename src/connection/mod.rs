@@ -15,11 +15,14 @@ mod builder;
 mod close;
 mod inspect;
 mod open;
+mod register;
 mod servers;
+mod services;
 
 pub use builder::Builder;
 
 use crate::checkpoint::{self, Request};
+use crate::config::added::AddedKeys;
 use crate::event::{EventHandler, Messenger};
 use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
@@ -31,6 +34,7 @@ use crate::txn::TxnGlobal;
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use servers::Servers;
+use services::ConnectionServices;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -137,6 +141,10 @@ pub(crate) struct ConnectionInner {
     bytes_format: Arc<Format>,
     /// Taken when the connection closes.
     resources: Mutex<Option<Resources>>,
+    /// What extensions get of this connection.
+    services: Arc<ConnectionServices>,
+    /// Keys that the application has added to methods.
+    added_keys: AddedKeys,
 }
 
 /// What is released at close, in this order.
@@ -234,7 +242,7 @@ impl ConnectionInner {
 
     fn reconfigure(&self, method: &str, config: &str) -> Result<()> {
         use crate::plugin::config::{Config, ConfigParser};
-        crate::session::check(method, config)?;
+        self.check_config(method, "", config)?;
         for item in ConfigParser::new(config) {
             let (key, _) = item?;
             if !matches!(key.text(), "verbose" | "error_prefix" | "json_output") {

@@ -238,7 +238,7 @@ mod tests {
     fn operation<'a>(json: &Value, first: &'a mut Vec<u8>, second: &'a mut Vec<u8>) -> Operation<'a> {
         let file = || number_u32(&json["fileid"]);
         let recno = || number(&json["recno"]);
-        let mut item = |name: &str, into: &'a mut Vec<u8>| -> &'a [u8] {
+        let item = |name: &str, into: &'a mut Vec<u8>| -> &'a [u8] {
             *into = hex(&json[name]);
             into
         };

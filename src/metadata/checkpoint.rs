@@ -309,7 +309,7 @@ mod tests {
                 );
                 let lsn = lookup(value, "checkpoint_lsn").unwrap().unwrap().text();
                 match checkpoint_lsn_of(value, key).unwrap() {
-                    Some((1, 0)) => assert!(lsn.is_empty() || lsn == "(1,0)", "{lsn}"),
+                    Some(Lsn::INITIAL) => assert!(lsn.is_empty() || lsn == "(1,0)", "{lsn}"),
                     other => assert_eq!(format_lsn(other), lsn),
                 }
                 entries += checkpoints.len();
