@@ -18,6 +18,7 @@ pub mod os;
 pub mod packing;
 pub mod page;
 mod reconcile;
+mod recovery;
 mod schema;
 pub mod session;
 mod sync;

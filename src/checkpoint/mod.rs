@@ -40,12 +40,20 @@ pub(crate) struct Request {
     force: bool,
     /// It is the connection's last.
     last: bool,
+    /// Files of the log stay, though it is complete.
+    keeps_log: bool,
 }
 
 impl Request {
     /// The checkpoint at the end of a connection.
     pub(crate) fn last() -> Self {
         Self { last: true, ..Self::default() }
+    }
+
+    /// The checkpoint at the start of a connection with a log. After a recovery that found work the log's files stay until
+    /// the next one.
+    pub(crate) fn after_recovery(had_work: bool) -> Self {
+        Self { keeps_log: had_work, ..Self::default() }
     }
 
     /// Reads the configuration of a call.
@@ -67,6 +75,7 @@ impl Request {
             drops,
             force: config.bool_or("force", false)?,
             last: false,
+            keeps_log: false,
         })
     }
 
@@ -174,7 +183,7 @@ fn write_all(
         rows.extend(key_row.map(|row| (row.key.to_owned(), Some(row.value))));
         let changes: Vec<_> = rows.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
         db.catalog.change(&changes)?;
-        make_current(db, start, request.last)
+        make_current(db, start, request)
     })();
     match result {
         Ok(()) => written.iter().try_for_each(|file| file.handle.block.checkpoint_resolve(true)),
@@ -229,13 +238,15 @@ fn rows_ahead_of(db: &Database, lsn: Lsn, written: &[Written]) -> Result<Vec<(St
 }
 
 /// Makes a checkpoint whose rows are in the metadata table the current one.
-fn make_current(db: &Database, start: &Start, last: bool) -> Result<()> {
+fn make_current(db: &Database, start: &Start, request: &Request) -> Result<()> {
     let (Some(log), Some(lsn)) = (db.txns.log(), start.lsn) else { return write_metadata(db, start.time, None) };
     log.append_checkpoint(lsn)?;
-    if !last {
+    if !request.last {
         log.sync()?;
         write_metadata(db, start.time, Some(lsn))?;
-        log.set_checkpoint(lsn);
+        if !request.keeps_log {
+            log.set_checkpoint(lsn);
+        }
         return Ok(());
     }
     // Nothing is committed any more: the metadata's place may lie behind everything else, so that the next open finds

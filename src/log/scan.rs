@@ -265,7 +265,8 @@ impl Open {
         let at = self.position;
         // Offsets are 32-bit: what a file has beyond can't be records.
         if at.saturating_add(unit) > self.size || u32::try_from(at).is_err() {
-            return Ok(Found::EndOfFile);
+            // The beginning of a record is a hole like any other.
+            return Ok(if self.is_zero_from(at)? { Found::EndOfFile } else { Found::End(Ending::Hole) });
         }
         let Some(header) = RecordHeader::parse(self.read(at, unit)?) else { return Ok(Found::EndOfFile) };
         if header.len == 0 {

@@ -25,7 +25,7 @@ use crate::sync::join_buffer::JoinBuffer;
 use crate::{Error, Result};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 const SLOTS: usize = 8;
 const BUFFER_MAX: u64 = 256 << 10;
@@ -51,6 +51,10 @@ pub struct Log {
     /// How many files should be prepared, and how many were, by number.
     prepared_wanted: AtomicU32,
     prepared: AtomicU32,
+    /// There is something for [`Log::maintain`] to do.
+    wants_care: AtomicBool,
+    /// Where this run's log begins.
+    first: Lsn,
 }
 
 struct Slot {
@@ -109,6 +113,8 @@ impl Log {
             readers: AtomicUsize::new(0),
             prepared_wanted: AtomicU32::new(settings.prealloc_init_count),
             prepared: AtomicU32::new(0),
+            wants_care: AtomicBool::new(true),
+            first: start,
             directory,
             settings,
             slots,
@@ -404,16 +410,34 @@ impl Log {
         position.file = Arc::new(file);
         position.start = Lsn::new(number, FIRST_RECORD);
         self.progress.next_file(Arc::clone(&position.file), end.offset);
+        self.wants_care.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// What a server does from time to time: writes what is buffered, syncs and trims full files, prepares new ones, removes
-    /// those that aren't needed.
+    /// The place up to which the files have been written without a gap.
+    pub fn written(&self) -> Lsn {
+        self.progress.write_lsn()
+    }
+
+    /// Whether files have become full or unneeded since the last [`Log::maintain`].
+    pub fn wants_care(&self) -> bool {
+        self.wants_care.load(Ordering::Relaxed)
+    }
+
+    /// About how much was logged since the last checkpoint, in bytes.
+    pub fn bytes_since_checkpoint(&self) -> u64 {
+        let (end, from) = (self.written(), unpack(self.checkpoint.load(Ordering::Acquire)));
+        let from = if from.file == 0 { self.first } else { from };
+        let files = u64::from(end.file.saturating_sub(from.file)).saturating_mul(self.settings.file_max);
+        files.saturating_add(u64::from(end.offset)).saturating_sub(u64::from(from.offset))
+    }
+
+    /// What a server does from time to time: syncs and trims full files, prepares new ones, removes those that aren't needed.
     ///
     /// # Errors
     /// `WT_PANIC` after a failure of what must not fail; else those of the file system, which do no harm.
     pub fn maintain(&self) -> Result<()> {
-        self.flush()?;
+        self.wants_care.store(false, Ordering::Relaxed);
         if self.progress.has_full_files() {
             self.sync()?;
         }
@@ -437,6 +461,7 @@ impl Log {
     /// Notes that nothing before `lsn` is needed for recovery any more.
     pub fn set_checkpoint(&self, lsn: Lsn) {
         self.checkpoint.store(pack(lsn), Ordering::Release);
+        self.wants_care.store(true, Ordering::Relaxed);
     }
 
     /// Removes the files before the last checkpoint (and, if given, before file `below`).

@@ -151,6 +151,13 @@ impl Database {
         Ok(learned)
     }
 
+    /// Takes over what the metadata's rows have taught, after they were recovered.
+    pub(crate) fn set_learned(&mut self, learned: Learned) {
+        self.base_write_gen = learned.base_write_gen;
+        *self.last_file_id.get_mut() = learned.last_file_id;
+        *self.last_checkpoint_time.get_mut() = learned.last_time;
+    }
+
     // ---- state
 
     /// Refuses calls on a connection that is closed or has panicked.

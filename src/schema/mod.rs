@@ -26,4 +26,4 @@ pub(crate) use handle::{FileHandle, InUse};
 pub(crate) use name::file_path;
 #[allow(unused_imports, reason = "the calls of data sources use all of them")]
 pub(crate) use operation::{CallServices, CallingSession, MetadataOperation, NoTransaction, no_transaction};
-pub(crate) use settings::FileSettings;
+pub(crate) use settings::{FileSettings, file_id};

@@ -14,6 +14,7 @@
 mod calls;
 mod cursors;
 mod last_error;
+mod log;
 mod services;
 mod transaction;
 

@@ -249,6 +249,11 @@ impl Txn {
         Ok(txn)
     }
 
+    /// What [`Txn::set_sync`] was told.
+    pub fn sync(&self) -> Option<bool> {
+        self.sync
+    }
+
     /// Whether the commit of the running transaction waits for the log.
     pub fn set_sync(&mut self, sync: Option<bool>) {
         self.sync = sync;

@@ -1,0 +1,7 @@
+//! The write-ahead log and recovery from it, through the public interface.
+
+mod commits;
+mod cursors;
+mod faults;
+mod recovery;
+mod support;
