@@ -26,6 +26,7 @@ use crate::config::added::AddedKeys;
 use crate::event::{EventHandler, Messenger};
 use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
+use crate::log::LogDirectory;
 use crate::packing::Format;
 use crate::plugin::file_system::FileHandle;
 use crate::schema::{Catalog, Change, Database, InUse};
@@ -143,6 +144,8 @@ pub(crate) struct ConnectionInner {
     resources: Mutex<Option<Resources>>,
     /// What extensions get of this connection.
     services: Arc<ConnectionServices>,
+    /// Where the log is, whether this connection writes it or not.
+    pub(crate) log_directory: LogDirectory,
     /// Keys that the application has added to methods.
     added_keys: AddedKeys,
 }

@@ -239,6 +239,7 @@ impl Opening<'_> {
             bytes_format: Arc::new(Format::parse("u")?),
             resources: Mutex::new(None),
             services: Arc::clone(&self.services),
+            log_directory: self.log_directory(),
             added_keys: AddedKeys::default(),
         });
         self.services.set_connection(&inner);
@@ -253,12 +254,17 @@ impl Opening<'_> {
         Ok(Connection { inner })
     }
 
+    fn log_directory(&self) -> LogDirectory {
+        LogDirectory::new(Arc::clone(&self.fs), self.call.home, &self.settings.log.path)
+    }
+
     /// The log of the database, if this connection has one.
     fn recovery(&self, turtle: Option<&Turtle>) -> Result<Option<Recovery>> {
-        let settings = &self.settings.log;
-        let directory = LogDirectory::new(Arc::clone(&self.fs), self.call.home, &settings.path);
+        let (settings, directory) = (&self.settings.log, self.log_directory());
         if !settings.enabled {
-            if let Some(turtle) = turtle {
+            if let Some(turtle) = turtle
+                && !self.readonly
+            {
                 Recovery::warn_of_discarded(directory, settings.clone(), self.messenger, turtle);
             }
             return Ok(None);

@@ -8,12 +8,13 @@
 //! 2. What belongs to the normal course is no error: the end of an iteration and a missing record are `Ok(false)`.
 //!    `get_last_error` has them as `WT_NOTFOUND`.
 //!
-//! One file a kind: `table` for B-tree files, `metadata` for the schema's rows; `dump` has the text forms.
+//! One file a kind: `table` for B-tree files, `metadata` for the schema's rows, `log` for the log; `dump` has the text forms.
 //!
 //! Source: API specification, sections 7 to 12.
 
 mod bounds;
 mod dump;
+mod log;
 mod metadata;
 mod modify;
 mod open;
@@ -31,6 +32,7 @@ use crate::event::Origin;
 use crate::packing::{Format, PackRow, UnpackRow};
 use crate::session::{Failure, Session};
 use crate::{Error, Result};
+use log::LogCursor;
 use metadata::MetadataCursor;
 use std::sync::Arc;
 use table::{Direction, TableCursor};
@@ -61,6 +63,7 @@ pub struct Cursor<'session> {
 enum Kind {
     Table(TableCursor),
     Metadata(MetadataCursor),
+    Log(LogCursor),
     /// `config:`: opens, and supports nothing.
     Placeholder,
 }
@@ -201,6 +204,7 @@ impl<'session> Cursor<'session> {
         match &self.kind {
             Kind::Table(table) => table.key(),
             Kind::Metadata(metadata) => metadata.key(),
+            Kind::Log(log) => log.key(),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
     }
@@ -211,6 +215,7 @@ impl<'session> Cursor<'session> {
         match &self.kind {
             Kind::Table(table) => table.value(),
             Kind::Metadata(metadata) => metadata.value(),
+            Kind::Log(log) => log.value(),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
     }
@@ -223,6 +228,7 @@ impl<'session> Cursor<'session> {
             match kind {
                 Kind::Table(table) => table.set_key(fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
+                Kind::Log(log) => log.set_key(fill),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -237,6 +243,7 @@ impl<'session> Cursor<'session> {
             match kind {
                 Kind::Table(table) => table.set_value(fill),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
+                Kind::Log(_) => Err(unsupported()),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -250,7 +257,8 @@ impl<'session> Cursor<'session> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.step(session, direction),
             Kind::Metadata(metadata) => metadata.step(session, direction),
-            Kind::Placeholder => Err(unsupported()),
+            Kind::Log(log) if direction == Direction::Next => log.next(),
+            Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.found(call, result)
     }
@@ -269,7 +277,7 @@ impl<'session> Cursor<'session> {
             _ if readonly => Err(unsupported()),
             Kind::Table(table) => on_table(table, session),
             Kind::Metadata(metadata) => on_metadata(metadata, session),
-            Kind::Placeholder => Err(unsupported()),
+            Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
     }
@@ -283,7 +291,7 @@ impl<'session> Cursor<'session> {
         let session = self.session;
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => operation(table, session),
-            Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
     }

@@ -4,6 +4,7 @@
 
 use super::bounds::BoundSide;
 use super::dump::DumpFormat;
+use super::log::LogCursor;
 use super::metadata::MetadataCursor;
 use super::table::TableCursor;
 use super::text::Texts;
@@ -66,9 +67,13 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
             let exchange = (Arc::clone(formats), Arc::clone(formats));
             Ok(new_cursor(session, uri, Kind::Placeholder, exchange, true, &options))
         }
+        "log" => {
+            let cursor = LogCursor::new(session)?;
+            Ok(new_cursor(session, uri, Kind::Log(cursor), LogCursor::formats()?, true, &options))
+        }
         "index" => Err(index_error(session, uri)?),
         "lsm" => Err(Error::unsupported(format!("lsm object type no longer supported: {uri}"))),
-        "backup" | "log" | "statistics" | "tiered" => {
+        "backup" | "statistics" | "tiered" => {
             Err(Error::unsupported(format!("{uri}: cursors of this kind are not supported yet")))
         }
         _ => Err(Error::unsupported(format!("unknown object type: {uri}"))),
@@ -86,7 +91,7 @@ pub(crate) fn duplicate<'session>(
     let mut copy = match &from.kind {
         Kind::Table(table) => on_file(session, &from.uri, table.file.again()?, &options),
         Kind::Metadata(_) => open(session, &from.uri, config)?,
-        Kind::Placeholder => return Err(unsupported()),
+        Kind::Log(_) | Kind::Placeholder => return Err(unsupported()),
     };
     let fill = |out: &mut Vec<u8>| {
         out.extend_from_slice(&key);
@@ -95,7 +100,7 @@ pub(crate) fn duplicate<'session>(
     match &mut copy.kind {
         Kind::Table(table) => table.set_key(fill).and_then(|()| table.search(session))?,
         Kind::Metadata(metadata) => metadata.set_key(fill).and_then(|()| metadata.search(session))?,
-        Kind::Placeholder => {}
+        Kind::Log(_) | Kind::Placeholder => {}
     }
     Ok(copy)
 }
@@ -220,6 +225,6 @@ pub(super) fn reconfigure(kind: &mut Kind, session: &Session, uri: &str, config:
             table.overwrite = Config::single(config).bool_or("overwrite", table.overwrite)?;
             Ok(())
         }
-        Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+        Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
     }
 }

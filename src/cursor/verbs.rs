@@ -42,6 +42,7 @@ impl Cursor<'_> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.search(session),
             Kind::Metadata(metadata) => metadata.search(session),
+            Kind::Log(log) => log.search(&self.key_format),
             Kind::Placeholder => Err(unsupported()),
         });
         self.found("WT_CURSOR.search", result)
@@ -58,7 +59,7 @@ impl Cursor<'_> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.search_near(session),
             Kind::Metadata(metadata) => metadata.search_near(session),
-            Kind::Placeholder => Err(unsupported()),
+            Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         match self.complete("WT_CURSOR.search_near", result) {
             Ok(exact) => Ok(Some(exact)),
@@ -151,6 +152,7 @@ impl Cursor<'_> {
         match &mut self.kind {
             Kind::Table(table) => table.reset(self.session),
             Kind::Metadata(metadata) => metadata.reset(),
+            Kind::Log(log) => log.reset(),
             Kind::Placeholder => {}
         }
         Ok(())
@@ -272,7 +274,8 @@ impl Cursor<'_> {
                 Ok(mine.key()?.cmp(theirs.key()?))
             }
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
-            (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
+            (Kind::Log(mine), Kind::Log(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
+            (Kind::Metadata(_) | Kind::Log(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
             (Kind::Table(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Placeholder, _) => Err(unsupported()),
         });

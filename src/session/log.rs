@@ -3,10 +3,16 @@
 //! Source: log specification, sections 5 and 9.
 
 use super::Session;
+use crate::log::LogDirectory;
 use crate::plugin::config::Config;
 use crate::{Error, Result};
 
 impl Session {
+    /// The files of the connection's log, to be read with [`Scanner`](crate::log::Scanner). There need not be any.
+    pub fn log_directory(&self) -> LogDirectory {
+        self.connection.log_directory.clone()
+    }
+
     /// Hands everything in the log's buffers to the operating system. Keys: `sync` (default `on`: makes it durable as well).
     ///
     /// # Errors
