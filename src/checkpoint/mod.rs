@@ -104,21 +104,49 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
     }
     let _checkpoint = db.checkpoint_lock.lock();
     let time = db.next_checkpoint_time();
-    let (txn, lsn, files) = {
+    let (txn, start, files) = {
         let _schema = db.schema_lock.lock();
-        let mut txn = Txn::new(&db.txns)?;
-        let lsn = match db.txns.log() {
-            Some(log) => Some(log.start_checkpoint(|| txn.begin(Isolation::Snapshot))?.0),
-            None => {
-                txn.begin(Isolation::Snapshot);
-                None
-            }
-        };
-        (txn, lsn, files_to_write(db, request)?)
+        begin(db, request, time)?
+    };
+    run(db, keys, request, &start, &txn, &files)
+}
+
+/// The same for a caller who holds the checkpoint lock and the schema lock, as the end of a schema call.
+///
+/// # Errors
+/// As [`checkpoint`].
+pub(crate) fn checkpoint_locked(db: &Database, keys: &KeyService) -> Result<()> {
+    let request = Request::default();
+    let time = db.next_checkpoint_time();
+    let (txn, start, files) = begin(db, &request, time)?;
+    run(db, keys, &request, &start, &txn, &files)
+}
+
+/// Takes the snapshot of a checkpoint and collects its files. The transaction keeps the snapshot.
+fn begin(db: &Database, request: &Request, time: u64) -> Result<(Txn, Start, Vec<Arc<FileHandle>>)> {
+    let mut txn = Txn::new(&db.txns)?;
+    let lsn = match db.txns.log() {
+        Some(log) => Some(log.start_checkpoint(|| txn.begin(Isolation::Snapshot))?.0),
+        None => {
+            txn.begin(Isolation::Snapshot);
+            None
+        }
     };
     let start = Start { time, lsn, snapshot: txn.snapshot().clone() };
+    Ok((txn, start, files_to_write(db, request)?))
+}
+
+fn run(
+    db: &Database,
+    keys: &KeyService,
+    request: &Request,
+    start: &Start,
+    _snapshot: &Txn,
+    files: &[Arc<FileHandle>],
+) -> Result<()> {
+    let time = start.time;
     let mut key = keys.before_checkpoint()?;
-    let done = write_all(db, request, &start, &files, &mut key);
+    let done = write_all(db, request, start, files, &mut key);
     match (done, key) {
         (Ok(()), Some(key)) => key.completed(),
         (Ok(()), None) => {}

@@ -21,7 +21,7 @@ use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
 use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
-use crate::extensions::{ExtensionTable, LoadedExtensions, linked};
+use crate::extensions::{ExtensionTable, Given, LoadedExtensions, linked};
 use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
 use crate::log::LogDirectory;
 use crate::metadata::Turtle;
@@ -44,9 +44,10 @@ pub(super) struct OpenCall<'a> {
     pub(super) home: &'a Path,
     pub(super) handler: Option<Arc<dyn EventHandler>>,
     pub(super) config: &'a str,
-    /// Extensions beyond the linked ones.
-    pub(super) extensions: &'a [&'static Extension],
-    pub(super) file_system: Option<Arc<dyn FileSystem>>,
+    /// Extensions that are found by name, beyond the linked ones.
+    pub(super) known: &'a [&'static Extension],
+    /// What to load and to register beside the extensions that the configuration names.
+    pub(super) given: &'a [Given],
 }
 
 const CALL: &str = "wiredtiger_open";
@@ -83,13 +84,12 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
         return Err(Error::unsupported("salvage: salvaging a database is not supported yet"));
     }
     let services = ConnectionServices::new(call.home, messenger);
-    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, Arc::clone(&services) as _);
+    let mut extensions = LoadedExtensions::new(linked(call.known)?, Arc::clone(&services) as _);
     services.set_table(extensions.table());
-    extensions.load_early(early.get("extensions")?)?;
-    let fs = match (&call.file_system, extensions.file_system()) {
-        (Some(given), _) => Arc::clone(given),
-        (None, Some(loaded)) => Arc::clone(loaded),
-        (None, None) => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
+    extensions.load_early(call.given, early.get("extensions")?)?;
+    let fs = match extensions.file_system() {
+        Some(loaded) => Arc::clone(loaded),
+        None => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
     };
     services.set_file_system(&fs);
     let request = OpenRequest {
@@ -104,7 +104,7 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     }
     let (settings, merged) = settle(call, &sources, &*fs, readonly)?;
     configure_messages(messenger, &Config::single(&merged))?;
-    extensions.load_late(Config::single(&merged).get("extensions")?)?;
+    extensions.load_late(call.given, Config::single(&merged).get("extensions")?)?;
     let opening =
         Opening { call, messenger, fs, home, settings, readonly, services, table: Arc::clone(extensions.table()) };
     opening.finish(extensions, &sources)
@@ -142,7 +142,12 @@ fn settle(
     let overlay = if readonly { READONLY_OVERLAY } else { "" };
     let stack = [defaults, version, base, application, user, environment, overlay];
     let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
-    Ok((settings, merge(&stack, None)?))
+    let mut whole = merge(&stack, None)?;
+    // Merging sorts a list; extensions are loaded in the order in which they are named.
+    if let Some(extensions) = Config::new(&stack).get("extensions")? {
+        whole.extend([",extensions=", extensions.source()]);
+    }
+    Ok((settings, whole))
 }
 
 /// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
@@ -204,7 +209,7 @@ impl Opening<'_> {
             mode: if self.readonly { Mode::ReadOnly } else { Mode::Writable },
             salvage: false,
         };
-        let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
+        let provider = extensions.key_provider().map(Arc::clone);
         let has_provider = provider.is_some();
         let keys = KeyService::open(provider, key_home, key_row, Arc::clone(&self.services) as _)?;
         let db = match existing {

@@ -1,4 +1,5 @@
-//! The cursor on one B-tree file: WiredTiger's state machine of key slot, value slot and position.
+//! The cursor on records: WiredTiger's state machine of key slot, value slot and position. The records are those of one
+//! B-tree file, of a table with column groups, or of an index; see [`Records`].
 //!
 //! Invariants:
 //! 1. A slot is empty, *set* by the application (its bytes are in the cursor's buffer) or *internal*: the data of the
@@ -14,8 +15,8 @@
 
 use super::bounds::{Bound, BoundSide, Bounds, Place};
 use super::modify::{self, Modify};
-use crate::btree::{PutMode, TreeCursor};
-use crate::schema::InUse;
+use crate::btree::TreeCursor;
+use crate::schema::{InUse, Records};
 use crate::session::{OpenCursor, Session};
 use crate::txn::{Isolation, Txn};
 use crate::{Error, Result};
@@ -51,10 +52,11 @@ pub(crate) enum Direction {
     Prev,
 }
 
-/// The state of a cursor on a B-tree file.
-pub(crate) struct TableCursor {
-    pub(crate) file: InUse,
-    tree: TreeCursor,
+/// The state of a cursor on records `R` of an object `O`.
+pub(crate) struct TableCursor<R: Records = TreeCursor, O = InUse> {
+    /// What the cursor is open on: in use for as long as the cursor is open.
+    pub(crate) file: O,
+    tree: R,
     key: Slot,
     value: Slot,
     key_buffer: Vec<u8>,
@@ -68,9 +70,18 @@ pub(crate) struct TableCursor {
 }
 
 impl TableCursor {
+    /// A cursor on a file.
     pub(crate) fn new(session: &Session, file: InUse, overwrite: bool) -> Self {
+        let tree = TreeCursor::new(&file.tree);
+        Self::with_records(session, file, tree, overwrite)
+    }
+}
+
+impl<R: Records, O> TableCursor<R, O> {
+    /// A cursor on the records of an object.
+    pub(crate) fn with_records(session: &Session, file: O, tree: R, overwrite: bool) -> Self {
         Self {
-            tree: TreeCursor::new(&file.tree),
+            tree,
             file,
             key: Slot::Empty,
             value: Slot::Empty,
@@ -82,6 +93,16 @@ impl TableCursor {
             bounds: Bounds::default(),
             overwrite,
         }
+    }
+
+    /// The records it moves over.
+    pub(crate) fn records(&self) -> &R {
+        &self.tree
+    }
+
+    /// The same, to be made ready for a change.
+    pub(crate) fn records_mut(&mut self) -> &mut R {
+        &mut self.tree
     }
 
     // ---- slots
@@ -246,15 +267,14 @@ impl TableCursor {
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
         }
-        let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::InsertOnly };
-        let Self { tree, key_buffer, value_buffer, .. } = self;
-        match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
+        let Self { tree, key_buffer, value_buffer, overwrite, .. } = self;
+        match session.write(|txn| tree.insert(txn, key_buffer, value_buffer, *overwrite)) {
             Ok(()) => {
                 self.key = Slot::Empty;
                 self.value = Slot::Empty;
                 Ok(())
             }
-            Err(Error::DuplicateKey) => self.show_duplicate(session, external),
+            Err(Error::DuplicateKey) if self.tree.shows_duplicates() => self.show_duplicate(session, external),
             Err(error) => Err(self.failed_write(session, external, error)),
         }
     }
@@ -266,8 +286,7 @@ impl TableCursor {
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
         }
-        let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::UpdateOnly };
-        self.put_and_stand(session, external, mode)
+        self.update_and_stand(session, external, self.overwrite)
     }
 
     /// Removes the record. A cursor that stood on it stays there.
@@ -363,7 +382,7 @@ impl TableCursor {
         if terminated {
             self.value_buffer.push(0);
         }
-        self.put_and_stand(session, external, PutMode::UpdateOnly)
+        self.update_and_stand(session, external, false)
     }
 
     // ---- position and bounds
@@ -391,7 +410,13 @@ impl TableCursor {
     /// Sets a bound at the key in the key slot.
     pub(crate) fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
         self.check_bound()?;
-        self.bounds.set(side, &self.key_buffer, inclusive)
+        match self.tree.bound(side == BoundSide::Lower, &self.key_buffer, inclusive)? {
+            Some((key, inclusive)) => self.bounds.set(side, &key, inclusive),
+            None => {
+                self.bounds.remove(side);
+                Ok(())
+            }
+        }
     }
 
     /// Whether a bound can be set now.
@@ -517,9 +542,9 @@ impl TableCursor {
         error
     }
 
-    fn put_and_stand(&mut self, session: &Session, external: bool, mode: PutMode) -> Result<()> {
+    fn update_and_stand(&mut self, session: &Session, external: bool, overwrite: bool) -> Result<()> {
         let Self { tree, key_buffer, value_buffer, .. } = self;
-        match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
+        match session.write(|txn| tree.update(txn, key_buffer, value_buffer, overwrite)) {
             Ok(()) => {
                 self.stand_after_write(session);
                 Ok(())
@@ -553,7 +578,7 @@ impl TableCursor {
     }
 }
 
-fn step_tree(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction) -> Result<bool> {
+fn step_tree<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction) -> Result<bool> {
     match direction {
         Direction::Next => tree.next(txn),
         Direction::Prev => tree.prev(txn),
@@ -561,7 +586,7 @@ fn step_tree(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction) -> Resu
 }
 
 /// The neighbour of `key`, whether or not there is a record with that key.
-fn step_from_key(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, key: &[u8]) -> Result<bool> {
+fn step_from_key<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, key: &[u8]) -> Result<bool> {
     let found = match direction {
         Direction::Next => tree.seek_ge(txn, key)?,
         Direction::Prev => tree.seek_le(txn, key)?,
@@ -569,7 +594,7 @@ fn step_from_key(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, key
     if found && tree.key() == key { step_tree(tree, txn, direction) } else { Ok(found) }
 }
 
-fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
+fn start_at_bound<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
     let found = match direction {
         Direction::Next => tree.seek_ge(txn, &bound.key)?,
         Direction::Prev => tree.seek_le(txn, &bound.key)?,
@@ -578,8 +603,8 @@ fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bo
 }
 
 /// The record with `key`, else the next larger one in bounds, else the next smaller one in bounds.
-fn near(tree: &mut TreeCursor, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
-    let inside = |tree: &TreeCursor| bounds.is_empty() || bounds.place(tree.key()) == Place::Inside;
+fn near<R: Records>(tree: &mut R, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
+    let inside = |tree: &R| bounds.is_empty() || bounds.place(tree.key()) == Place::Inside;
     match bounds.place(key) {
         Place::Below => {
             let Some(lower) = bounds.lower() else { return Ok(None) };
@@ -593,7 +618,7 @@ fn near(tree: &mut TreeCursor, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Re
         }
         Place::Inside => {
             if tree.seek_ge(txn, key)? && inside(tree) {
-                return Ok(Some(tree.key().cmp(key)));
+                return Ok(Some(tree.order(tree.key(), key)));
             }
             let found = tree.seek_le(txn, key)? && inside(tree);
             Ok(found.then_some(Ordering::Less))

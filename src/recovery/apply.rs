@@ -120,7 +120,7 @@ impl Target {
         let open = match self.open.take() {
             Some(open) => open,
             None => {
-                let file = db.open_object(&self.uri)?;
+                let file = db.open_file(&self.uri)?;
                 let format = if file.value_format.text() == "S" { ModifyFormat::String } else { ModifyFormat::Raw };
                 OpenTarget { cursor: TreeCursor::new(&file.tree), _file: Some(file), format }
             }

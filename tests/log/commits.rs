@@ -108,6 +108,7 @@ fn many_threads_commit_at_once() {
     });
     let crashed = crashed_copy(home.path());
     let found = rows(&open(crashed.path(), CONFIG).unwrap(), "table:t");
-    let expected: Vec<_> = (0..THREADS).flat_map(|thread| (0..50).map(move |number| row(thread * 1000 + number))).collect();
+    let expected: Vec<_> =
+        (0..THREADS).flat_map(|thread| (0..50).map(move |number| row(thread * 1000 + number))).collect();
     assert_eq!(found, expected);
 }

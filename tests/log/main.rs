@@ -2,6 +2,5 @@
 
 mod commits;
 mod cursors;
-mod faults;
 mod recovery;
 mod support;
