@@ -24,7 +24,9 @@ use crate::event::{Category, Level, Origin};
 use crate::key_provider::KeyService;
 use crate::log::Lsn;
 use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY, named_key};
-use crate::metadata::{DropRule, METADATA_FILE_ID, METADATA_URI, check_name, checkpoint_lsn_of, format_lsn, parse_drops};
+use crate::metadata::{
+    DropRule, METADATA_FILE_ID, METADATA_URI, check_name, checkpoint_lsn_of, format_lsn, parse_drops,
+};
 use crate::plugin::config::Config;
 use crate::schema::{Database, FileHandle, HISTORY_URI};
 use crate::txn::{Isolation, Snapshot, Txn};

@@ -235,7 +235,8 @@ impl Tool {
         command: &'static Command,
         words: &mut VecDeque<String>,
     ) -> std::result::Result<(), ()> {
-        let log = if command.name == printlog::PRINTLOG.name { "log=(enabled=false),readonly=true" } else { globals.log };
+        let log =
+            if command.name == printlog::PRINTLOG.name { "log=(enabled=false),readonly=true" } else { globals.log };
         let connection = self.open(globals, command.open, log)?;
         let outcome = self.in_session(&connection, globals, command, words);
         let outcome = outcome.map_err(|stop| match stop {

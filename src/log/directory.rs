@@ -67,9 +67,7 @@ impl LogDirectory {
         for name in self.fs.directory_list(&self.directory, LOG)? {
             let digits = name.rsplit('.').next().unwrap_or_default();
             let number = if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None };
-            numbers.push(number.ok_or_else(|| {
-                Error::new(ErrorCode::ERROR, format!("Bad log file name '{name}'"))
-            })?);
+            numbers.push(number.ok_or_else(|| Error::new(ErrorCode::ERROR, format!("Bad log file name '{name}'")))?);
         }
         numbers.sort_unstable();
         Ok(numbers)
@@ -93,7 +91,13 @@ impl LogDirectory {
     ///
     /// # Errors
     /// Those of the file system.
-    pub(crate) fn create(&self, number: u32, previous: Lsn, new: NewFile, may_use_prepared: bool) -> Result<(LogFile, bool)> {
+    pub(crate) fn create(
+        &self,
+        number: u32,
+        previous: Lsn,
+        new: NewFile,
+        may_use_prepared: bool,
+    ) -> Result<(LogFile, bool)> {
         let prepared = if may_use_prepared { self.fs.directory_list(&self.directory, PREPARED)? } else { Vec::new() };
         let path = self.path(LOG, number);
         match prepared.first() {
@@ -197,7 +201,8 @@ pub(super) fn read_block(handle: &dyn FileHandle, name: &str, offset: u64) -> Re
     let end = offset.saturating_add(operation::to_u64(UNIT));
     let size = handle.size()?;
     if size < end {
-        let reason = format!("failed to read {UNIT} bytes at offset {offset}: log read failure, the file has {size} bytes");
+        let reason =
+            format!("failed to read {UNIT} bytes at offset {offset}: log read failure, the file has {size} bytes");
         return Err(Error::corrupt(name, offset, reason));
     }
     handle.read(offset, &mut block)?;

@@ -1,9 +1,9 @@
 //! The two fixed blocks at the start of a log file: its header, and where the previous file ends (log specification,
 //! section 3).
 
+use super::Lsn;
 use super::operation::Operation;
 use super::record::{self, HEADER_SIZE, Record, RecordHeader, UNIT};
-use super::Lsn;
 use crate::{Error, ErrorCode, Result};
 
 /// The version of the log's format that is written.
@@ -172,7 +172,10 @@ mod tests {
         previous[4..8].fill(0);
         let error = decode_previous(&previous, "f").unwrap_err();
         let expected = "f: System log record checksum mismatch: calculated block checksum of 0x";
-        assert!(error.to_string().starts_with(expected) && error.to_string().ends_with("expected checksum of 0"), "{error}");
+        assert!(
+            error.to_string().starts_with(expected) && error.to_string().ends_with("expected checksum of 0"),
+            "{error}"
+        );
         assert_eq!(decode_previous(&[0; UNIT], "f").unwrap(), None);
     }
 }

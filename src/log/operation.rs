@@ -365,7 +365,9 @@ impl<'a> Operation<'a> {
                 all(input);
                 Self::Ignored { code }
             }
-            code => return Some(Err(Error::invalid(format!("unpacking operation: optype mismatch: unknown type {code}")))),
+            code => {
+                return Some(Err(Error::invalid(format!("unpacking operation: optype mismatch: unknown type {code}"))));
+            }
         };
         Some(Ok(operation))
     }

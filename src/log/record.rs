@@ -6,8 +6,8 @@
 //! 2. The checksum covers header, contents and padding, its own four bytes taken as zero.
 //! 3. Lengths are 32-bit: a longer record is refused, not cut.
 
-use super::operation::{Operations, lsn, small, to_u64};
 use super::Lsn;
+use super::operation::{Operations, lsn, small, to_u64};
 use crate::page::vuint;
 use crate::{Error, ErrorCode, Result};
 
@@ -80,8 +80,7 @@ pub(crate) fn seal(record: &mut Vec<u8>) -> Result<()> {
     let unpadded = record.len();
     let padded = unpadded.checked_next_multiple_of(UNIT).and_then(|len| u32::try_from(len).ok());
     let len = padded.ok_or_else(|| {
-        let message =
-            format!("Log record size of {unpadded} exceeds the maximum supported size of {}", u32::MAX);
+        let message = format!("Log record size of {unpadded} exceeds the maximum supported size of {}", u32::MAX);
         Error::new(ErrorCode::EFBIG, message)
     })?;
     record.resize(crate::page::widen(len), 0);
@@ -248,7 +247,9 @@ mod tests {
             "col_truncate" => {
                 Operation::ColTruncate { file: file(), start: number(&json["start"]), stop: number(&json["stop"]) }
             }
-            "row_put" => Operation::RowPut { file: file(), key: item("key_hex", first), value: item("value_hex", second) },
+            "row_put" => {
+                Operation::RowPut { file: file(), key: item("key_hex", first), value: item("value_hex", second) }
+            }
             "row_remove" => Operation::RowRemove { file: file(), key: item("key_hex", first) },
             "row_truncate" => Operation::RowTruncate {
                 file: file(),

@@ -6,15 +6,17 @@
 //!    before a record that its file can't hold.
 //! 3. Memory is bounded by the size of the file being read, never by a length that a record states.
 
+use super::Lsn;
 use super::directory::{LogDirectory, LogFile, read_block};
 use super::file_header::{decode_previous, is_intact};
 use super::operation::to_u64;
 use super::record::{HEADER_SIZE, RecordHeader, UNIT, checksum};
-use super::Lsn;
 use crate::{Error, Result};
 
 /// Bytes read at once.
 const WINDOW: u64 = 256 << 10;
+/// What stays of a file whose records are cut off: its two fixed blocks.
+const FIRST_RECORD: u64 = 256;
 
 /// Why a log ends where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +135,7 @@ impl Scanner {
     ///
     /// # Errors
     /// As [`Scanner::new`].
+    #[allow(clippy::should_implement_trait, reason = "a lending iterator can't be an Iterator")]
     pub fn next(&mut self) -> Result<Option<Entry<'_>>> {
         loop {
             if self.ending.is_some() {
@@ -242,7 +245,7 @@ impl Scanner {
             Ending::Hole => {
                 self.cuts.push((open.file.number, open.position));
                 let later = open.file.number.saturating_add(1)..=self.last;
-                self.cuts.extend(later.map(|number| (number, 2 * to_u64(UNIT))));
+                self.cuts.extend(later.map(|number| (number, FIRST_RECORD)));
             }
             Ending::Damaged => self.cuts.push((open.file.number, open.position)),
             _ => {}

@@ -399,10 +399,10 @@ impl Log {
     fn switch_file(&self, position: &mut Position) -> Result<()> {
         let failed = |error: Error| self.progress.fail(&position.file.name, &error);
         let number = position.file.number.checked_add(1).ok_or_else(|| Error::panic("out of log file numbers"));
-        let number = number.map_err(|error| failed(error))?;
+        let number = number.map_err(&failed)?;
         let end = position.start;
         let created = self.directory.create(number, end, new_file(&self.settings), self.settings.prealloc);
-        let (file, was_prepared) = created.map_err(|error| failed(error))?;
+        let (file, was_prepared) = created.map_err(failed)?;
         if !was_prepared && self.settings.prealloc {
             let wanted = self.prepared_wanted.load(Ordering::Relaxed).saturating_add(1);
             self.prepared_wanted.store(wanted.min(PREPARED_MAX), Ordering::Relaxed);

@@ -83,21 +83,23 @@ impl<'db> Applier<'db> {
         if target.lsn.is_none_or(|lsn| at < lsn) {
             return Ok(());
         }
-        let applied = target.open(self.db).and_then(|open| loop {
-            self.txn.begin_implicit();
-            match open.apply(&mut self.txn, operation) {
-                Ok(()) => {
-                    open.cursor.reset();
-                    break self.txn.commit();
-                }
-                Err(error) => {
-                    open.cursor.reset();
-                    self.txn.rollback()?;
-                    // Nobody else is here: it is the cache that had no room.
-                    if !matches!(error, Error::Rollback(_)) {
-                        break Err(error);
+        let applied = target.open(self.db).and_then(|open| {
+            loop {
+                self.txn.begin_implicit();
+                match open.apply(&mut self.txn, operation) {
+                    Ok(()) => {
+                        open.cursor.reset();
+                        break self.txn.commit();
                     }
-                    std::thread::yield_now();
+                    Err(error) => {
+                        open.cursor.reset();
+                        self.txn.rollback()?;
+                        // Nobody else is here: it is the cache that had no room.
+                        if !matches!(error, Error::Rollback(_)) {
+                            break Err(error);
+                        }
+                        std::thread::yield_now();
+                    }
                 }
             }
         });

@@ -94,7 +94,12 @@ impl Recovery {
     }
 
     /// Tells the user of commits in a log that isn't going to be replayed, because logging is off.
-    pub(crate) fn warn_of_discarded(directory: LogDirectory, settings: LogSettings, messenger: &Arc<Messenger>, turtle: &Turtle) {
+    pub(crate) fn warn_of_discarded(
+        directory: LogDirectory,
+        settings: LogSettings,
+        messenger: &Arc<Messenger>,
+        turtle: &Turtle,
+    ) {
         let found = Self::look(directory, settings, messenger).and_then(|log| {
             let start = checkpoint_lsn_of(&turtle.metadata, METADATA_URI)?.filter(|_| !log.numbers.is_empty());
             start.map_or(Ok(false), |start| log.has_commit_behind(start))
@@ -149,7 +154,6 @@ impl Recovery {
         Ok(())
     }
 
- 
     /// Replays all files but the metadata, and cuts the log where it ends.
     ///
     /// # Errors
@@ -208,7 +212,8 @@ impl Recovery {
         self.directory.remove_leftovers()?;
         let places = apply::places(db)?;
         let turtle_lsn = checkpoint_lsn_of(&db.turtle.lock().metadata, METADATA_URI)?;
-        let greatest = places.iter().filter_map(|place| place.lsn).filter(|lsn| lsn.is_real()).map(|lsn| lsn.file).max();
+        let greatest =
+            places.iter().filter_map(|place| place.lsn).filter(|lsn| lsn.is_real()).map(|lsn| lsn.file).max();
         let last = match greatest {
             Some(greatest) if turtle_lsn.is_none() => {
                 self.numbers.iter().try_for_each(|number| self.directory.remove(*number))?;

@@ -2,9 +2,9 @@
 //!
 //! Source: block specification, section 11.3.
 
+use super::database::HISTORY_URI;
 use crate::block::{BlockSettings, ChecksumMode};
 use crate::btree::TreeSettings;
-use super::database::HISTORY_URI;
 use crate::metadata::METADATA_URI;
 use crate::plugin::config::Config;
 use crate::{Error, ErrorCode, Result};

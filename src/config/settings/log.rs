@@ -95,6 +95,7 @@ fn extend_to(config: Config<'_>, file_max: u64) -> Result<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 mod tests {
     use super::*;
     use crate::config::schema::WIREDTIGER_OPEN;
