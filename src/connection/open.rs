@@ -1,7 +1,8 @@
 //! Opening a database: the sequence of block specification, section 16.1.
 //!
 //! 1. The application's string is checked, early extensions run, the file system is chosen: no file has been touched.
-//! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled.
+//! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled. The
+//!    encryptor gets its key.
 //! 3. An existing database is inspected through a read-only handle on its metadata: whatever can't be served is refused
 //!    here, before anything is changed. If there is a log, the metadata is recovered in memory first. The key provider gets
 //!    its blob.
@@ -10,10 +11,11 @@
 //!    the former log is needed.
 //! 6. The history store's file is made, threads start.
 
+use super::encryption::{self, Encryption};
 use super::servers::Servers;
 use super::services::ConnectionServices;
 use super::{Connection, ConnectionInner, Resources, inspect};
-use crate::block::BlockManager;
+use crate::block::{BlockManager, KeyedEncryptor};
 use crate::cache::{Cache, CacheLimits};
 use crate::checkpoint::{self, Request};
 use crate::config::added::AddedKeys;
@@ -38,6 +40,7 @@ use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What an open is called with.
 pub(super) struct OpenCall<'a> {
@@ -62,9 +65,11 @@ pub(super) fn open(call: OpenCall<'_>) -> Result<Connection> {
         let error = match error {
             Error::NotFound => Error::new(ErrorCode::ENOENT, "not found"),
             Error::Corrupt(corruption) => Error::new(ErrorCode::TRY_SALVAGE, corruption.to_string()),
-            error => error,
+            error => encryption::redacted(error),
         };
-        messenger.report(Origin::call(CALL), &error);
+        for line in error.to_string().lines() {
+            messenger.error(Origin::call(CALL), error.code().0, line);
+        }
         error
     })
 }
@@ -102,38 +107,44 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     for notice in &home.notices {
         messenger.message(Origin::call(CALL), Category::Default, Level::Notice, || notice.clone());
     }
-    let (settings, merged) = settle(call, &sources, &*fs, readonly)?;
-    configure_messages(messenger, &Config::single(&merged))?;
-    extensions.load_late(call.given, Config::single(&merged).get("extensions")?)?;
-    let opening =
-        Opening { call, messenger, fs, home, settings, readonly, services, table: Arc::clone(extensions.table()) };
+    let Settled { settings, merged, encryption } = settle(call, &sources, &*fs, readonly)?;
+    let merged = Config::single(&merged);
+    configure_messages(messenger, &merged)?;
+    extensions.load_late(call.given, merged.get("extensions")?)?;
+    extensions.load_built_in(merged.get("builtin_extension_config")?)?;
+    let table = Arc::clone(extensions.table());
+    let encryptor = encryption.encryptor(&table)?;
+    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, encryptor };
     opening.finish(extensions, &sources)
 }
 
 /// The environment's configuration, if it may be used.
-fn environment(config: &str) -> Result<String> {
+fn environment(config: &str) -> Result<Zeroizing<String>> {
     if !Config::single(config).bool_or("use_environment", true)? {
-        return Ok(String::new());
+        return Ok(Zeroizing::default());
     }
-    Ok(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default())
+    Ok(Zeroizing::new(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default()))
 }
 
-/// Reads the configuration files and settles everything: typed settings, and all of it as one string.
-fn settle(
-    call: &OpenCall<'_>,
-    sources: &Sources<'_>,
-    fs: &dyn FileSystem,
-    readonly: bool,
-) -> Result<(ConnectionSettings, String)> {
-    let read = |name: &str| -> Result<String> {
-        match home::read_config_file(fs, call.home, name)? {
-            Some(bytes) => file_text(name, &bytes),
-            None => Ok(String::new()),
+/// What the configuration comes to.
+struct Settled {
+    settings: ConnectionSettings,
+    /// All of it as one string, without the secret key.
+    merged: String,
+    encryption: Encryption,
+}
+
+/// Reads the configuration files and settles everything.
+fn settle(call: &OpenCall<'_>, sources: &Sources<'_>, fs: &dyn FileSystem, readonly: bool) -> Result<Settled> {
+    let read = |name: &str| -> Result<Zeroizing<String>> {
+        match home::read_config_file(fs, call.home, name)?.map(Zeroizing::new) {
+            Some(bytes) => file_text(name, &bytes).map(Zeroizing::new),
+            None => Ok(Zeroizing::default()),
         }
     };
     let preliminary = sources.preliminary();
     let uses_base = Config::new(&preliminary).bool_or("config_base", true)?;
-    let base_file = if uses_base { read(BASE_CONFIG_FILE)? } else { String::new() };
+    let base_file = if uses_base { read(BASE_CONFIG_FILE)? } else { Zeroizing::default() };
     let user_file = read(USER_CONFIG_FILE)?;
     let sources = Sources { base_file: &base_file, user_file: &user_file, ..*sources };
     sources.check()?;
@@ -142,12 +153,12 @@ fn settle(
     let overlay = if readonly { READONLY_OVERLAY } else { "" };
     let stack = [defaults, version, base, application, user, environment, overlay];
     let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
-    let mut whole = merge(&stack, None)?;
+    let mut merged = merge(&stack, Some(encryption::STRIP))?;
     // Merging sorts a list; extensions are loaded in the order in which they are named.
     if let Some(extensions) = Config::new(&stack).get("extensions")? {
-        whole.extend([",extensions=", extensions.source()]);
+        merged.extend([",extensions=", extensions.source()]);
     }
-    Ok((settings, whole))
+    Ok(Settled { settings, merged, encryption: Encryption::parse(&stack)? })
 }
 
 /// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
@@ -191,6 +202,7 @@ struct Opening<'a> {
     readonly: bool,
     services: Arc<ConnectionServices>,
     table: Arc<ExtensionTable>,
+    encryptor: Option<Arc<KeyedEncryptor>>,
 }
 
 impl Opening<'_> {
@@ -303,7 +315,8 @@ impl Opening<'_> {
             home::remove_leftovers(&*self.fs, self.call.home)?;
             return Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: Some(db) });
         }
-        let found = inspect::inspect(self.parts(txns, cache), &turtle, logs)?;
+        let inspected = inspect::inspect(self.parts(txns, cache), &turtle, logs);
+        let found = inspected.map_err(|error| encryption::explain(error, self.encryptor.is_some()))?;
         Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: None })
     }
 
@@ -326,6 +339,7 @@ impl Opening<'_> {
             txns: Arc::clone(txns),
             cache: Arc::clone(cache),
             extensions: Arc::clone(&self.table),
+            encryptor: self.encryptor.clone(),
             services: Arc::clone(&self.services) as _,
             readonly: self.readonly,
             in_memory: false,

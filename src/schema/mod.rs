@@ -30,6 +30,7 @@ mod records;
 mod rows;
 mod settings;
 mod table;
+mod transform;
 mod users;
 mod view;
 

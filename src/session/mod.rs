@@ -16,6 +16,8 @@ mod cursors;
 mod last_error;
 mod log;
 mod services;
+#[cfg(test)]
+mod services_tests;
 mod transaction;
 
 pub use last_error::LastError;

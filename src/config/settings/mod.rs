@@ -10,7 +10,7 @@ mod file;
 mod log;
 mod session;
 
-pub use connection::{ConnectionSettings, EvictionLevels, ExtensionEntry, VerboseLevel};
+pub use connection::{ConnectionSettings, EvictionLevels, VerboseLevel};
 pub use file::{Checksum, CreateSettings, FileSettings, split_size};
 pub use log::{LogSettings, SyncMethod};
 pub use session::{
