@@ -127,7 +127,7 @@ fn print(context: &Context<'_>, request: Request, output: &mut (impl Write + ?Si
 
 /// The text of a message; nothing for other records.
 fn message(out: &mut String, entry: &Entry<'_>) -> Result<()> {
-    if let Record::Message(text) = Record::parse(entry.body()?)? {
+    if let Record::Message(text) = Record::parse(&entry.body()?)? {
         out.push_str(&String::from_utf8_lossy(text));
         out.push('\n');
     }
@@ -138,7 +138,8 @@ fn record(out: &mut String, entry: &Entry<'_>, request: Request) -> Result<()> {
     let (header, Lsn { file, offset }) = (entry.header, entry.lsn);
     let is_compressed = header.mem_len != 0;
     let (flags, mem_len) = if is_compressed { ("compressed", header.mem_len) } else { ("", header.len) };
-    let record = Record::parse(entry.body()?)?;
+    let body = entry.body()?;
+    let record = Record::parse(&body)?;
     let name = ["checkpoint", "commit", "file_sync", "message", "system"];
     let name = usize::try_from(record.kind()).ok().and_then(|kind| name.get(kind)).unwrap_or(&"");
     // Writing into a String can't fail.

@@ -25,7 +25,7 @@ use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
 use crate::extensions::{ExtensionTable, Given, LoadedExtensions, linked};
 use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
-use crate::log::LogDirectory;
+use crate::log::{LogDirectory, RecordTransform};
 use crate::metadata::Turtle;
 use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenRequest, USER_CONFIG_FILE};
 use crate::os::LocalFileSystem;
@@ -114,7 +114,9 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     extensions.load_built_in(merged.get("builtin_extension_config")?)?;
     let table = Arc::clone(extensions.table());
     let encryptor = encryption.encryptor(&table)?;
-    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, encryptor };
+    // Without logging, too: the log of an earlier run may be looked at.
+    let log_transform = RecordTransform::new(table.compressor(&settings.log.compressor)?, encryptor.clone());
+    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, encryptor, log_transform };
     opening.finish(extensions, &sources)
 }
 
@@ -203,6 +205,7 @@ struct Opening<'a> {
     services: Arc<ConnectionServices>,
     table: Arc<ExtensionTable>,
     encryptor: Option<Arc<KeyedEncryptor>>,
+    log_transform: RecordTransform,
 }
 
 impl Opening<'_> {
@@ -272,7 +275,8 @@ impl Opening<'_> {
     }
 
     fn log_directory(&self) -> LogDirectory {
-        LogDirectory::new(Arc::clone(&self.fs), self.call.home, &self.settings.log.path)
+        let directory = LogDirectory::new(Arc::clone(&self.fs), self.call.home, &self.settings.log.path);
+        directory.with_transform(self.log_transform.clone())
     }
 
     /// The log of the database, if this connection has one.
@@ -302,12 +306,25 @@ impl Opening<'_> {
         recovery: Option<&mut Recovery>,
     ) -> Result<Existing> {
         turtle.check_version()?;
+        let found = self.look_at(txns, cache, turtle, recovery);
+        found.map_err(|error| encryption::explain(error, self.encryptor.is_some()))
+    }
+
+    fn look_at(
+        &self,
+        txns: &Arc<TxnGlobal>,
+        cache: &Arc<Cache>,
+        turtle: Turtle,
+        recovery: Option<&mut Recovery>,
+    ) -> Result<Existing> {
         let logs = self.settings.log.enabled;
         if let Some(recovery) = recovery
             && recovery.begin(&turtle)?
         {
             inspect::require_metadata(&*self.fs, self.call.home)?;
             let mut db = Database::open(self.parts(txns, cache), turtle.clone(), Learned::default())?;
+            // With another key the last checkpoint's metadata looks damaged: that is told before the log is read.
+            db.learn()?;
             recovery.replay_metadata(&db)?;
             let found = inspect::look(&db, false, logs)?;
             db.set_learned(found.learned);
@@ -315,8 +332,7 @@ impl Opening<'_> {
             home::remove_leftovers(&*self.fs, self.call.home)?;
             return Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: Some(db) });
         }
-        let inspected = inspect::inspect(self.parts(txns, cache), &turtle, logs);
-        let found = inspected.map_err(|error| encryption::explain(error, self.encryptor.is_some()))?;
+        let found = inspect::inspect(self.parts(txns, cache), &turtle, logs)?;
         Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: None })
     }
 

@@ -161,7 +161,7 @@ impl Drop for Reader {
 /// The rows that a record is shown as.
 fn rows(entry: &crate::log::Entry<'_>) -> Result<Vec<Row>> {
     let body = entry.body()?;
-    let record = Record::parse(body)?;
+    let record = Record::parse(&body)?;
     let txn = if let Record::Commit { txn, .. } = &record { *txn } else { 0 };
     let row = |counter, operation, file, key, value| Row {
         lsn: entry.lsn,

@@ -8,6 +8,7 @@
 
 use super::file_header::{FileHeader, VERSION, encode_previous};
 use super::record::UNIT;
+use super::transform::RecordTransform;
 use super::{Lsn, operation};
 use crate::plugin::file_system::{FileHandle, FileSystem, FileType, OpenOptions};
 use crate::{Error, ErrorCode, Result};
@@ -27,6 +28,8 @@ pub struct LogDirectory {
     directory: PathBuf,
     /// What messages put before file names: `log.path`.
     shown: String,
+    /// What is done to the records in the files.
+    transform: RecordTransform,
 }
 
 /// An open log file.
@@ -51,11 +54,21 @@ pub(crate) struct NewFile {
 }
 
 impl LogDirectory {
-    /// The directory `path` (as configured) of a home.
+    /// The directory `path` (as configured) of a home; records are neither compressed nor encrypted.
     pub fn new(fs: Arc<dyn FileSystem>, home: &Path, path: &str) -> Self {
         let directory = if path.is_empty() || path == "." { home.to_owned() } else { home.join(path) };
         let shown = if path.is_empty() { "." } else { path }.to_owned();
-        Self { fs, directory, shown }
+        Self { fs, directory, shown, transform: RecordTransform::default() }
+    }
+
+    /// The same with what is done to records.
+    #[must_use]
+    pub fn with_transform(self, transform: RecordTransform) -> Self {
+        Self { transform, ..self }
+    }
+
+    pub(crate) fn transform(&self) -> &RecordTransform {
+        &self.transform
     }
 
     /// The numbers of the log files, ascending.

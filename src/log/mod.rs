@@ -30,6 +30,7 @@ mod operation;
 mod progress;
 pub(crate) mod record;
 mod scan;
+mod transform;
 mod writer;
 
 pub use directory::{LogDirectory, LogFile};
@@ -38,4 +39,5 @@ pub use lsn::Lsn;
 pub use operation::{IGNORE, Operation, Operations, Timestamps, TruncateMode};
 pub use record::{HEADER_SIZE, Record, RecordHeader, UNIT, checksum};
 pub use scan::{Ending, Entry, Scanner};
+pub use transform::RecordTransform;
 pub use writer::{Appended, Log};

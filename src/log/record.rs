@@ -66,7 +66,7 @@ pub fn checksum(record: &[u8]) -> u32 {
     crc32c::crc32c_append(crc, rest.get(4..).unwrap_or_default())
 }
 
-/// Starts a record in an empty buffer: its contents are appended, then [`seal`] completes it.
+/// Starts a record in an empty buffer: its contents are appended, then `RecordTransform::seal` completes it.
 pub(crate) fn start(out: &mut Vec<u8>) {
     out.clear();
     out.resize(HEADER_SIZE, 0);
@@ -93,6 +93,18 @@ pub(crate) fn seal(record: &mut Vec<u8>) -> Result<()> {
     let checksum = checksum(record);
     set_word(record, 4, checksum);
     Ok(())
+}
+
+/// Says in the header what was done to the contents.
+pub(crate) fn set_flags(record: &mut [u8], flags: u16) {
+    if let Some(bytes) = record.get_mut(8..).and_then(|rest| rest.first_chunk_mut()) {
+        *bytes = flags.to_le_bytes();
+    }
+}
+
+/// Says in the header how long a compressed record was.
+pub(crate) fn set_mem_len(record: &mut [u8], len: u32) {
+    set_word(record, 12, len);
 }
 
 fn set_word(record: &mut [u8], at: usize, word: u32) {
@@ -178,41 +190,29 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Makes a checkpoint record in `out`.
-///
-/// # Errors
-/// None that can happen: a record this short fits.
-pub(crate) fn checkpoint(out: &mut Vec<u8>, lsn: Lsn) -> Result<()> {
+/// Starts a checkpoint record in `out`; nothing is appended to it.
+pub(crate) fn start_checkpoint(out: &mut Vec<u8>, lsn: Lsn) {
     numbers(out, &[kind::CHECKPOINT, lsn.file.into(), lsn.offset.into(), 0]);
-    seal(out)
 }
 
-/// Starts a commit record in `out`: packed operations are appended to it, then [`seal`] completes it.
+/// Starts a commit record in `out`: packed operations are appended to it.
 pub(crate) fn start_commit(out: &mut Vec<u8>, txn: u64) {
     numbers(out, &[kind::COMMIT, txn]);
 }
 
-/// Makes a record about the writing of one file in `out`.
-///
-/// # Errors
-/// None that can happen: a record this short fits.
-pub(crate) fn file_sync(out: &mut Vec<u8>, file: u32, start: bool) -> Result<()> {
+/// Starts a record about the writing of one file in `out`; nothing is appended to it.
+pub(crate) fn start_file_sync(out: &mut Vec<u8>, file: u32, start: bool) {
     numbers(out, &[kind::FILE_SYNC, file.into(), start.into()]);
-    seal(out)
 }
 
-/// Makes a message record in `out`.
-///
-/// # Errors
-/// `EFBIG` for a text that is too long.
-pub(crate) fn message(out: &mut Vec<u8>, text: &str) -> Result<()> {
+/// Starts a message record in `out`; nothing is appended to it.
+pub(crate) fn start_message(out: &mut Vec<u8>, text: &str) {
     numbers(out, &[kind::MESSAGE]);
     out.extend_from_slice(text.as_bytes());
     out.push(0);
-    seal(out)
 }
 
-/// Starts a system record in `out`: packed operations are appended to it, then [`seal`] completes it.
+/// Starts a system record in `out`: packed operations are appended to it.
 pub(crate) fn start_system(out: &mut Vec<u8>) {
     numbers(out, &[kind::SYSTEM]);
 }
@@ -332,11 +332,13 @@ mod tests {
                 }
                 Record::FileSync { file, start } => {
                     assert_eq!((u64::from(file), u64::from(start)), (number(&json["fileid"]), number(&json["start"])));
-                    file_sync(&mut out, file, start).unwrap();
+                    start_file_sync(&mut out, file, start);
+                    seal(&mut out).unwrap();
                 }
                 Record::Message(text) => {
                     assert_eq!(text, json["message"].as_str().unwrap().as_bytes());
-                    message(&mut out, json["message"].as_str().unwrap()).unwrap();
+                    start_message(&mut out, json["message"].as_str().unwrap());
+                    seal(&mut out).unwrap();
                 }
                 Record::System(operations) => {
                     start_system(&mut out);

@@ -11,7 +11,9 @@ use super::directory::{LogDirectory, LogFile, read_block};
 use super::file_header::{decode_previous, is_intact};
 use super::operation::to_u64;
 use super::record::{HEADER_SIZE, RecordHeader, UNIT, checksum};
+use super::transform::RecordTransform;
 use crate::{Error, Result};
+use std::borrow::Cow;
 
 /// Bytes read at once.
 const WINDOW: u64 = 256 << 10;
@@ -46,22 +48,17 @@ pub struct Entry<'a> {
     pub header: RecordHeader,
     /// What follows the header, padding included, as it is in the file.
     pub stored: &'a [u8],
+    transform: &'a RecordTransform,
 }
 
 impl<'a> Entry<'a> {
     /// The contents.
     ///
     /// # Errors
-    /// `ENOTSUP` for compressed and encrypted records, which aren't built yet.
-    pub fn body(&self) -> Result<&'a [u8]> {
-        match self.header.flags {
-            0 => Ok(self.stored),
-            flags => Err(Error::unsupported(format!(
-                "log record at LSN {}: {} log records are not supported yet",
-                self.lsn,
-                if flags & super::record::ENCRYPTED != 0 { "encrypted" } else { "compressed" }
-            ))),
-        }
+    /// `WT_ERROR` for a compressed or encrypted record of a log without compressor or encryptor; `Corrupt` for one that
+    /// can't be restored.
+    pub fn body(&self) -> Result<Cow<'a, [u8]>> {
+        self.transform.open(self.lsn, &self.header, self.stored)
     }
 }
 
@@ -156,7 +153,7 @@ impl Scanner {
                     self.end = next;
                     // Borrowed anew: the borrow of the loop ends here.
                     let stored = self.file.as_ref().map_or(&[][..], |open| open.record(lsn, &header));
-                    return Ok(Some(Entry { lsn, next, header, stored }));
+                    return Ok(Some(Entry { lsn, next, header, stored, transform: self.directory.transform() }));
                 }
                 Found::EndOfFile => self.finish_file(),
                 Found::End(ending) => self.finish(ending),
@@ -359,7 +356,7 @@ mod tests {
     fn read_all(scanner: &mut Scanner) -> Vec<(Lsn, u32)> {
         let mut found = Vec::new();
         while let Some(entry) = scanner.next().unwrap() {
-            found.push((entry.lsn, Record::parse(entry.body().unwrap()).unwrap().kind()));
+            found.push((entry.lsn, Record::parse(&entry.body().unwrap()).unwrap().kind()));
         }
         found
     }

@@ -128,6 +128,19 @@ impl Log {
 
     // ---- appending
 
+    /// Completes a record that was started, as this log's records are.
+    ///
+    /// # Errors
+    /// `EFBIG` for a record whose length doesn't fit; those of compressor and encryptor.
+    pub(crate) fn seal(&self, record: &mut Vec<u8>) -> Result<()> {
+        self.directory.transform().seal(record)
+    }
+
+    fn append_started(&self, mut record: Vec<u8>) -> Result<Appended> {
+        self.seal(&mut record)?;
+        self.append(&record)
+    }
+
     /// Appends a sealed record.
     ///
     /// # Errors
@@ -159,8 +172,8 @@ impl Log {
     /// As [`Log::append`].
     pub fn append_message(&self, text: &str) -> Result<Appended> {
         let mut buffer = Vec::new();
-        record::message(&mut buffer, text)?;
-        self.append(&buffer)
+        record::start_message(&mut buffer, text);
+        self.append_started(buffer)
     }
 
     /// Appends a record about the writing of one file.
@@ -169,8 +182,8 @@ impl Log {
     /// As [`Log::append`].
     pub fn append_file_sync(&self, file: u32, start: bool) -> Result<Appended> {
         let mut buffer = Vec::new();
-        record::file_sync(&mut buffer, file, start)?;
-        self.append(&buffer)
+        record::start_file_sync(&mut buffer, file, start);
+        self.append_started(buffer)
     }
 
     /// Appends the record of a checkpoint that began at `lsn`.
@@ -179,8 +192,8 @@ impl Log {
     /// As [`Log::append`].
     pub fn append_checkpoint(&self, lsn: Lsn) -> Result<Appended> {
         let mut buffer = Vec::new();
-        record::checkpoint(&mut buffer, lsn)?;
-        self.append(&buffer)
+        record::start_checkpoint(&mut buffer, lsn);
+        self.append_started(buffer)
     }
 
     /// Appends the record of a checkpoint's start while no commit is on its way, and runs `then` before the next one is.
@@ -191,7 +204,7 @@ impl Log {
         let mut buffer = Vec::new();
         record::start_system(&mut buffer);
         Operation::CheckpointStart.push(&mut buffer);
-        record::seal(&mut buffer)?;
+        self.seal(&mut buffer)?;
         let _gate = self.gate.write();
         let appended = self.append(&buffer)?;
         Ok((appended.lsn, then()))

@@ -126,7 +126,7 @@ impl Recovery {
         let mut applier = Applier::metadata(db)?;
         let mut scanner = Scanner::new(&self.directory, start, self.last(), false)?;
         while let Some(entry) = scanner.next()? {
-            match Record::parse(entry.body()?)? {
+            match Record::parse(&entry.body()?)? {
                 Record::Commit { operations, .. } => {
                     for operation in operations {
                         let (operation, _) = operation?;
@@ -170,7 +170,8 @@ impl Recovery {
         let mut scanner = Scanner::new(&self.directory, self.start, self.last(), true)?;
         let mut records = 0_u64;
         while let Some(entry) = scanner.next()? {
-            let Record::Commit { operations, .. } = Record::parse(entry.body()?)? else { continue };
+            let body = entry.body()?;
+            let Record::Commit { operations, .. } = Record::parse(&body)? else { continue };
             records += 1;
             for operation in operations {
                 let (operation, _) = operation?;
@@ -243,7 +244,7 @@ impl Recovery {
     fn has_commit_behind(&self, start: Lsn) -> Result<bool> {
         let mut scanner = Scanner::new(&self.directory, start, self.last(), false)?;
         while let Some(entry) = scanner.next()? {
-            let is_commit = matches!(Record::parse(entry.body()?)?, Record::Commit { .. });
+            let is_commit = matches!(Record::parse(&entry.body()?)?, Record::Commit { .. });
             if is_commit && entry.lsn > start {
                 return Ok(true);
             }

@@ -278,7 +278,7 @@ impl Txn {
         // The gate is left after the transaction has resolved: see `Log`.
         let logged = log.as_ref().map(|log| {
             let gate = log.enter_commit(self.internal)?;
-            record::seal(&mut self.log_record)?;
+            log.seal(&mut self.log_record)?;
             log.commit(&self.log_record, self.sync).map(|()| gate)
         });
         match logged.transpose() {

@@ -120,6 +120,7 @@ const OPEN: &[Entry] = &[
     ("live_restore.read_size", OFF),
     ("live_restore.threads_max", OFF),
     ("log.archive", Supported),
+    ("log.compressor", Supported),
     ("log.enabled", Supported),
     ("log.file_max", Supported),
     ("log.force_write_wait", PACE),

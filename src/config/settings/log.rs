@@ -12,6 +12,8 @@ pub struct LogSettings {
     pub enabled: bool,
     /// `log.path`: the directory of the files, relative to the home.
     pub path: String,
+    /// `log.compressor`: what compresses records, by name.
+    pub compressor: String,
     /// `log.file_max`, in bytes.
     pub file_max: u64,
     /// The length a new file is extended to, in bytes; 0: it isn't.
@@ -62,6 +64,7 @@ impl LogSettings {
         Ok(Self {
             enabled,
             path: config.require("log.path")?.text().to_owned(),
+            compressor: config.require("log.compressor")?.text().to_owned(),
             file_max,
             extend_to: extend_to(config, file_max)?,
             prealloc: flag(config, "log.prealloc")? && !readonly,
@@ -110,6 +113,7 @@ mod tests {
         let expected = LogSettings {
             enabled: false,
             path: ".".to_owned(),
+            compressor: String::new(),
             file_max: 100 << 20,
             extend_to: 100 << 20,
             prealloc: true,

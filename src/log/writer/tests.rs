@@ -9,6 +9,7 @@ fn settings() -> LogSettings {
     LogSettings {
         enabled: true,
         path: ".".to_owned(),
+        compressor: String::new(),
         file_max: 102_400,
         extend_to: 102_400,
         prealloc: false,
@@ -41,7 +42,7 @@ fn read(fs: Arc<dyn FileSystem>) -> (BTreeMap<Lsn, u64>, Option<Ending>) {
     let mut scanner = Scanner::new(&directory, Lsn::INITIAL, last, true).unwrap();
     let mut found = BTreeMap::new();
     while let Some(entry) = scanner.next().unwrap() {
-        if let Record::Commit { txn, .. } = Record::parse(entry.body().unwrap()).unwrap() {
+        if let Record::Commit { txn, .. } = Record::parse(&entry.body().unwrap()).unwrap() {
             found.insert(entry.lsn, txn);
         }
     }
