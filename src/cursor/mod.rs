@@ -9,13 +9,14 @@
 //!    `get_last_error` has them as `WT_NOTFOUND`.
 //!
 //! One file a kind: `table` for B-tree files, `named` for tables with named columns and `index` for their indices, both over
-//! the state machine of `table`; `metadata` for the schema's rows; `dump` has the text forms.
+//! the state machine of `table`; `metadata` for the schema's rows, `log` for the log; `dump` has the text forms.
 //!
 //! Source: API specification, sections 7 to 12.
 
 mod bounds;
 mod dump;
 mod index;
+mod log;
 mod metadata;
 mod modify;
 mod named;
@@ -36,6 +37,7 @@ use crate::schema::Records;
 use crate::session::{Failure, Session};
 use crate::{Error, Result};
 use index::IndexCursor;
+use log::LogCursor;
 use metadata::MetadataCursor;
 use named::NamedCursor;
 use std::sync::Arc;
@@ -69,6 +71,7 @@ enum Kind {
     Named(Box<NamedCursor>),
     Index(Box<IndexCursor>),
     Metadata(MetadataCursor),
+    Log(LogCursor),
     /// `config:`: opens, and supports nothing.
     Placeholder,
 }
@@ -217,6 +220,7 @@ impl<'session> Cursor<'session> {
             Kind::Named(named) => named.rows.key(),
             Kind::Index(index) => index.rows.key(),
             Kind::Metadata(metadata) => metadata.key(),
+            Kind::Log(log) => log.key(),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
     }
@@ -229,6 +233,7 @@ impl<'session> Cursor<'session> {
             Kind::Named(named) => named.value(),
             Kind::Index(index) => index.rows.value(),
             Kind::Metadata(metadata) => metadata.value(),
+            Kind::Log(log) => log.value(),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
     }
@@ -243,6 +248,7 @@ impl<'session> Cursor<'session> {
                 Kind::Named(named) => named.rows.set_key(fill),
                 Kind::Index(index) => index.rows.set_key(fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
+                Kind::Log(log) => log.set_key(fill),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -259,6 +265,7 @@ impl<'session> Cursor<'session> {
                 Kind::Named(named) => named.set_value(fill),
                 Kind::Index(_) => Err(index::no_set_value()),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
+                Kind::Log(_) => Err(unsupported()),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -274,7 +281,8 @@ impl<'session> Cursor<'session> {
             Kind::Named(named) => named.rows.step(session, direction),
             Kind::Index(index) => index.rows.step(session, direction),
             Kind::Metadata(metadata) => metadata.step(session, direction),
-            Kind::Placeholder => Err(unsupported()),
+            Kind::Log(log) if direction == Direction::Next => log.next(),
+            Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.found(call, result)
     }
@@ -298,7 +306,7 @@ impl<'session> Cursor<'session> {
             Kind::Table(table) => change.apply(table, session),
             Kind::Named(named) => named.prepare_change(session).and_then(|()| change.apply(&mut named.rows, session)),
             Kind::Metadata(metadata) => change.apply_to_metadata(metadata, session),
-            Kind::Index(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Index(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
     }
@@ -344,7 +352,7 @@ impl Drop for Cursor<'_> {
             Kind::Table(table) => table.close(self.session),
             Kind::Named(named) => named.rows.close(self.session),
             Kind::Index(index) => index.rows.close(self.session),
-            Kind::Metadata(_) | Kind::Placeholder => {}
+            Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => {}
         }
     }
 }

@@ -44,6 +44,7 @@ impl Cursor<'_> {
             Kind::Named(named) => named.rows.search(session),
             Kind::Index(index) => index.rows.search(session),
             Kind::Metadata(metadata) => metadata.search(session),
+            Kind::Log(log) => log.search(&self.key_format),
             Kind::Placeholder => Err(unsupported()),
         });
         self.found("WT_CURSOR.search", result)
@@ -62,7 +63,7 @@ impl Cursor<'_> {
             Kind::Named(named) => named.rows.search_near(session),
             Kind::Index(index) => index.rows.search_near(session),
             Kind::Metadata(metadata) => metadata.search_near(session),
-            Kind::Placeholder => Err(unsupported()),
+            Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         match self.complete("WT_CURSOR.search_near", result) {
             Ok(exact) => Ok(Some(exact)),
@@ -81,7 +82,7 @@ impl Cursor<'_> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.largest_key(session),
             Kind::Named(named) => named.rows.largest_key(session),
-            Kind::Index(_) | Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Index(_) | Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         match self.complete("WT_CURSOR.largest_key", result) {
             Err(Error::NotFound) => Ok(false),
@@ -163,6 +164,7 @@ impl Cursor<'_> {
             Kind::Named(named) => named.rows.reset(self.session),
             Kind::Index(index) => index.rows.reset(self.session),
             Kind::Metadata(metadata) => metadata.reset(),
+            Kind::Log(log) => log.reset(),
             Kind::Placeholder => {}
         }
         Ok(())
@@ -204,7 +206,7 @@ impl Cursor<'_> {
             Kind::Table(table) => parse()?.apply(table),
             Kind::Named(named) => parse()?.apply(&mut named.rows),
             Kind::Index(index) => parse()?.apply(&mut index.rows),
-            Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete("WT_CURSOR.bound", result)
     }
@@ -293,7 +295,8 @@ impl Cursor<'_> {
             (Kind::Index(mine), Kind::Index(theirs)) if self.uri == other.uri => mine.compare(theirs),
             (Kind::Index(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
-            (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
+            (Kind::Log(mine), Kind::Log(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
+            (Kind::Metadata(_) | Kind::Log(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
             (Kind::Table(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Placeholder, _) => Err(unsupported()),
         });

@@ -46,5 +46,5 @@ pub(crate) use operation::{CallServices, CallingSession, MetadataOperation, NoTr
 pub(crate) use projection::Projection;
 pub(crate) use records::Records;
 pub(crate) use rows::TableRows;
-pub(crate) use settings::FileSettings;
+pub(crate) use settings::{FileSettings, file_id};
 pub(crate) use table::TableInUse;

@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// Refuses what a read-only connection doesn't do.
-    fn writable(&self) -> Result<()> {
+    pub(super) fn writable(&self) -> Result<()> {
         if self.connection.is_readonly() {
             return Err(Error::unsupported("Unsupported session method"));
         }
