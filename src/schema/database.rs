@@ -19,6 +19,7 @@ use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current,
 use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
+use crate::plugin::services::Services;
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::{Mutex, RwLock};
@@ -39,6 +40,8 @@ pub(crate) struct DatabaseParts {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    /// What extensions get from the connection.
+    pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
 }
@@ -69,6 +72,8 @@ pub(crate) struct Database {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    /// What extensions get from the connection; it knows the connection only weakly.
+    pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
     pub(crate) catalog: Catalog,
@@ -108,6 +113,7 @@ impl Database {
             txns: parts.txns,
             cache: parts.cache,
             extensions: parts.extensions,
+            services: parts.services,
             readonly: parts.readonly,
             in_memory: parts.in_memory,
             catalog,

@@ -13,6 +13,7 @@
 
 mod calls;
 mod last_error;
+mod services;
 mod transaction;
 
 pub use last_error::LastError;
@@ -20,6 +21,7 @@ pub use last_error::LastError;
 use crate::config::Method;
 use crate::connection::ConnectionInner;
 use crate::event::Origin;
+use crate::plugin::services::TransactionNotify;
 use crate::txn::{Isolation, Txn};
 use crate::{Error, ErrorCode, Result};
 use last_error::LastErrorSlot;
@@ -40,6 +42,8 @@ pub struct Session {
     epoch: Cell<u64>,
     positioned_cursors: Cell<usize>,
     last_error: LastErrorSlot,
+    /// Who is to be told of the running transaction's end.
+    notified: RefCell<Vec<Arc<dyn TransactionNotify>>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -72,6 +76,7 @@ impl Session {
             epoch: Cell::new(0),
             positioned_cursors: Cell::new(0),
             last_error: LastErrorSlot::default(),
+            notified: RefCell::default(),
         })
     }
 
