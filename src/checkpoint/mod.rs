@@ -1,7 +1,8 @@
 //! Database checkpoints: everything committed becomes durable at once.
 //!
 //! Order of durable effects (block specification, section 15):
-//! 1. the key provider is asked for its blob: its refusal leaves everything as it was;
+//! 0. data sources make their own data durable: a refusal leaves everything as it was;
+//! 1. the key provider is asked for its blob: its refusal does so too;
 //! 2. every dirty file's pages and extent lists are written, and its metadata row prepared;
 //! 3. every file written is synced;
 //! 4. the rows (files, `system:`, key) go into the metadata table as one transaction;
@@ -32,15 +33,22 @@ pub(crate) struct Request {
     name: Option<String>,
     drops: Vec<DropRule>,
     force: bool,
+    /// The string of the call, for data sources.
+    config: String,
 }
 
 impl Request {
+    /// A checkpoint without name that nobody has asked for.
+    pub(crate) fn internal(config: &str) -> Self {
+        Self { config: config.to_owned(), ..Self::default() }
+    }
+
     /// Reads the configuration of a call.
     ///
     /// # Errors
     /// `EINVAL` for reserved and malformed names; `ENOTSUP` for what isn't built.
-    pub(crate) fn parse(config: &str) -> Result<Self> {
-        let config = Config::single(config);
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let config = Config::single(text);
         let name = config.text_or("name", "")?;
         if !name.is_empty() {
             check_name(name, false)?;
@@ -53,6 +61,7 @@ impl Request {
             name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned),
             drops,
             force: config.bool_or("force", false)?,
+            config: text.to_owned(),
         })
     }
 
@@ -65,13 +74,17 @@ impl Request {
 /// Takes a checkpoint of the database.
 ///
 /// # Errors
-/// Those of the key provider and of reading what must be read: the former checkpoint is the current one then, and the
+/// Those of data sources, of the key provider and of reading what must be read: the former checkpoint is the current one then, and the
 /// next call tries again. Everything that fails once files are being written is `WT_PANIC`.
 pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) -> Result<()> {
     if db.in_memory {
         return Err(Error::unsupported("not supported for in-memory configurations"));
     }
     let _checkpoint = db.checkpoint_lock.lock();
+    if request.name.is_some() {
+        db.refuse_named_checkpoint()?;
+    }
+    db.checkpoint_sources(&request.config)?;
     let time = db.next_checkpoint_time();
     let (txn, files) = {
         let _schema = db.schema_lock.lock();

@@ -14,6 +14,7 @@
 mod builder;
 mod close;
 mod inspect;
+mod objects;
 mod open;
 mod servers;
 mod services;
@@ -204,22 +205,6 @@ impl ConnectionInner {
 
     pub(crate) fn create_form(&self, key: &str, value: &str) -> Result<String> {
         self.db.create_form(key, value)
-    }
-
-    pub(crate) fn create(&self, uri: &str, config: &str) -> Result<()> {
-        self.db.create(uri, config)
-    }
-
-    pub(crate) fn drop_object(&self, uri: &str, config: &str) -> Result<()> {
-        self.db.drop_object(uri, config)
-    }
-
-    pub(crate) fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.db.alter(uri, config)
-    }
-
-    pub(crate) fn verify(&self, uri: &str, config: &str) -> Result<()> {
-        crate::verify::verify(&self.db, uri, config)
     }
 
     pub(crate) fn checkpoint(&self, config: &str) -> Result<()> {

@@ -8,7 +8,8 @@
 //! 2. What belongs to the normal course is no error: the end of an iteration and a missing record are `Ok(false)`.
 //!    `get_last_error` has them as `WT_NOTFOUND`.
 //!
-//! One file a kind: `table` for B-tree files, `metadata` for the schema's rows; `dump` has the text forms.
+//! One file a kind: `table` for B-tree files, `metadata` for the schema's rows, `source` for the objects of data sources;
+//! `dump` has the text forms.
 //!
 //! Source: API specification, sections 7 to 12.
 
@@ -18,20 +19,24 @@ mod metadata;
 mod modify;
 mod open;
 mod range;
+mod source;
 mod table;
 mod text;
+mod truncate;
 mod verbs;
 
 pub use bounds::BoundSide;
 pub use modify::Modify;
 pub(crate) use open::{duplicate as duplicate_cursor, open as open_cursor};
 pub use range::{Range, RangeKey};
+pub(crate) use truncate::truncate_range;
 
 use crate::event::Origin;
 use crate::packing::{Format, PackRow, UnpackRow};
 use crate::session::{Failure, Session};
 use crate::{Error, Result};
 use metadata::MetadataCursor;
+use source::SourceCursor;
 use std::sync::Arc;
 use table::{Direction, TableCursor};
 
@@ -61,6 +66,7 @@ pub struct Cursor<'session> {
 enum Kind {
     Table(TableCursor),
     Metadata(MetadataCursor),
+    Source(Box<SourceCursor>),
     /// `config:`: opens, and supports nothing.
     Placeholder,
 }
@@ -201,6 +207,7 @@ impl<'session> Cursor<'session> {
         match &self.kind {
             Kind::Table(table) => table.key(self.session),
             Kind::Metadata(metadata) => metadata.key(),
+            Kind::Source(source) => source.key(self.session),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
     }
@@ -211,6 +218,7 @@ impl<'session> Cursor<'session> {
         match &self.kind {
             Kind::Table(table) => table.value(self.session),
             Kind::Metadata(metadata) => metadata.value(),
+            Kind::Source(source) => source.value(self.session),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
     }
@@ -223,6 +231,7 @@ impl<'session> Cursor<'session> {
             match kind {
                 Kind::Table(table) => table.set_key(session, fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
+                Kind::Source(source) => source.set_key(session, fill),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -237,6 +246,7 @@ impl<'session> Cursor<'session> {
             match kind {
                 Kind::Table(table) => table.set_value(session, fill),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
+                Kind::Source(source) => source.set_value(session, fill),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -250,6 +260,7 @@ impl<'session> Cursor<'session> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.step(session, direction),
             Kind::Metadata(metadata) => metadata.step(session, direction),
+            Kind::Source(source) => source.step(session, direction),
             Kind::Placeholder => Err(unsupported()),
         });
         self.found(call, result)
@@ -261,6 +272,7 @@ impl<'session> Cursor<'session> {
         call: &'static str,
         on_table: impl FnOnce(&mut TableCursor, &Session) -> Result<()>,
         on_metadata: impl FnOnce(&mut MetadataCursor, &Session) -> Result<()>,
+        on_source: impl FnOnce(&mut SourceCursor, &Session) -> Result<()>,
     ) -> Result<()> {
         self.texts.clear();
         let session = self.session;
@@ -269,6 +281,7 @@ impl<'session> Cursor<'session> {
             _ if readonly => Err(unsupported()),
             Kind::Table(table) => on_table(table, session),
             Kind::Metadata(metadata) => on_metadata(metadata, session),
+            Kind::Source(source) => on_source(source, session),
             Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
@@ -283,7 +296,7 @@ impl<'session> Cursor<'session> {
         let session = self.session;
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => operation(table, session),
-            Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Metadata(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
     }
@@ -304,6 +317,7 @@ impl<'session> Cursor<'session> {
         let object = match &self.kind {
             Kind::Table(table) if !without_object.contains(&call) => table.file.uri.as_str(),
             Kind::Metadata(_) => "file:WiredTiger.wt",
+            Kind::Source(source) if !without_object.contains(&call) => &source.object.uri,
             _ => "",
         };
         let origin = if is_unsupported(&error) { Origin::call(NO_CALL) } else { Origin { object, call } };

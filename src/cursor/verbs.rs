@@ -1,6 +1,7 @@
 //! The operations of a cursor: WiredTiger's verbs, then Rust's.
 
 use super::metadata::MetadataCursor;
+use super::source::SourceCursor;
 use super::table::{Direction, TableCursor};
 use super::{BoundSide, Cursor, Kind, Modify, NO_CALL, open, unsupported};
 use crate::event::Origin;
@@ -42,6 +43,7 @@ impl Cursor<'_> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.search(session),
             Kind::Metadata(metadata) => metadata.search(session),
+            Kind::Source(source) => source.search(session),
             Kind::Placeholder => Err(unsupported()),
         });
         self.found("WT_CURSOR.search", result)
@@ -58,6 +60,7 @@ impl Cursor<'_> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.search_near(session),
             Kind::Metadata(metadata) => metadata.search_near(session),
+            Kind::Source(source) => source.search_near(session),
             Kind::Placeholder => Err(unsupported()),
         });
         match self.complete("WT_CURSOR.search_near", result) {
@@ -88,7 +91,7 @@ impl Cursor<'_> {
     /// record that is there); [`Error::Rollback`] on a conflict in a transaction; [`Error::NotFound`] outside the bounds.
     #[inline]
     pub fn insert(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.insert", TableCursor::insert, MetadataCursor::insert)
+        self.write("WT_CURSOR.insert", TableCursor::insert, MetadataCursor::insert, SourceCursor::insert)
     }
 
     /// Changes the record, and positions on it; a missing one is inserted unless the cursor has `overwrite=false`.
@@ -97,7 +100,7 @@ impl Cursor<'_> {
     /// As [`Cursor::insert`]; [`Error::NotFound`] for a missing record.
     #[inline]
     pub fn update(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.update", TableCursor::update, MetadataCursor::update)
+        self.write("WT_CURSOR.update", TableCursor::update, MetadataCursor::update, SourceCursor::update)
     }
 
     /// Removes the record. A cursor that stood on it stays there, without a value.
@@ -106,7 +109,7 @@ impl Cursor<'_> {
     /// `EINVAL` without a key; [`Error::NotFound`] for a missing record; [`Error::Rollback`].
     #[inline]
     pub fn remove(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.remove", TableCursor::remove, MetadataCursor::remove)
+        self.write("WT_CURSOR.remove", TableCursor::remove, MetadataCursor::remove, SourceCursor::remove)
     }
 
     /// Holds the record against other writers until the transaction ends, and positions on it.
@@ -114,7 +117,7 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` without a key or a transaction; [`Error::NotFound`]; [`Error::Rollback`].
     pub fn reserve(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.reserve", TableCursor::reserve, |_, _| Err(unsupported()))
+        self.write("WT_CURSOR.reserve", TableCursor::reserve, |_, _| Err(unsupported()), SourceCursor::reserve)
     }
 
     /// Changes parts of the record's value, and positions on it.
@@ -136,6 +139,7 @@ impl Cursor<'_> {
             "WT_CURSOR.modify",
             |table, session| table.modify(session, entries, padding, terminated),
             |_, _| Err(unsupported()),
+            |source, session| source.modify(session, entries, padding, terminated),
         )
     }
 
@@ -151,6 +155,10 @@ impl Cursor<'_> {
         match &mut self.kind {
             Kind::Table(table) => table.reset(self.session),
             Kind::Metadata(metadata) => metadata.reset(),
+            Kind::Source(source) => {
+                let reset = source.reset(self.session);
+                return self.complete("WT_CURSOR.reset", reset);
+            }
             Kind::Placeholder => {}
         }
         Ok(())
@@ -161,6 +169,9 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration, on a positioned cursor, without a key and for bounds that leave no room.
     pub fn bound(&mut self, config: &str) -> Result<()> {
+        if let Kind::Source(_) = self.kind {
+            return self.bound_source(config);
+        }
         self.on_table("WT_CURSOR.bound", |table, session| match open::parse_bound(config)? {
             open::BoundAction::Clear => {
                 table.clear_bounds();
@@ -179,6 +190,10 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Cursor::bound`].
     pub fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
+        if let Kind::Source(_) = self.kind {
+            let side = if side == BoundSide::Lower { "lower" } else { "upper" };
+            return self.bound_source(&format!("action=set,bound={side},inclusive={inclusive}"));
+        }
         self.on_table("WT_CURSOR.bound", |table, session| table.set_bound(session, side, inclusive))
     }
 
@@ -187,6 +202,9 @@ impl Cursor<'_> {
     /// # Errors
     /// `WT_PANIC`.
     pub fn clear_bounds(&mut self) -> Result<()> {
+        if let Kind::Source(_) = self.kind {
+            return self.bound_source("action=clear");
+        }
         self.on_table("WT_CURSOR.bound", |table, _| {
             table.clear_bounds();
             Ok(())
@@ -261,6 +279,20 @@ impl Cursor<'_> {
         }
     }
 
+    /// The bounds of a data source's cursor are the source's.
+    fn bound_source(&mut self, config: &str) -> Result<()> {
+        self.texts.clear();
+        let session = self.session;
+        let result = session.enter().and_then(|()| match &mut self.kind {
+            Kind::Source(source) => {
+                open::parse_bound(config)?;
+                source.bound(session, config)
+            }
+            _ => Err(unsupported()),
+        });
+        self.complete("WT_CURSOR.bound", result)
+    }
+
     fn compare_as(&self, call: &'static str, other: &Cursor<'_>) -> Result<Ordering> {
         let result = self.session.enter().and_then(|()| match (&self.kind, &other.kind) {
             (Kind::Table(mine), Kind::Table(theirs)) => {
@@ -270,8 +302,9 @@ impl Cursor<'_> {
                 Ok(mine.key(self.session)?.cmp(theirs.key(other.session)?))
             }
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
+            (Kind::Source(mine), Kind::Source(theirs)) => mine.compare(self.session, theirs, other.session),
             (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
-            (Kind::Table(_), _) => Err(Error::invalid("Cursors must reference the same object")),
+            (Kind::Table(_) | Kind::Source(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Placeholder, _) => Err(unsupported()),
         });
         self.complete(call, result)

@@ -18,12 +18,15 @@ mod handle;
 mod name;
 mod operation;
 mod settings;
+mod source;
+mod source_records;
 mod view;
 
 pub(crate) use catalog::{Catalog, Change};
 pub(crate) use database::{Database, DatabaseParts, HISTORY_URI, Learned};
 pub(crate) use handle::{FileHandle, InUse};
 pub(crate) use name::file_path;
-#[allow(unused_imports, reason = "the calls of data sources use all of them")]
 pub(crate) use operation::{CallServices, CallingSession, MetadataOperation, NoTransaction, no_transaction};
 pub(crate) use settings::FileSettings;
+pub(crate) use source::is_built_in;
+pub(crate) use source_records::{SourceObject, or_reset, remove_records};

@@ -13,13 +13,13 @@
 use super::Database;
 use super::name;
 use super::operation::{CallServices, CallingSession, MetadataOperation, NoTransaction};
+use super::source_records::{SourceObject, or_reset, remove_records};
 use crate::config::Method;
 use crate::config::schema::{
     WT_SESSION_ALTER, WT_SESSION_CHECKPOINT, WT_SESSION_COMPACT, WT_SESSION_CREATE, WT_SESSION_DROP,
     WT_SESSION_OPEN_CURSOR, WT_SESSION_SALVAGE, WT_SESSION_VERIFY,
 };
 use crate::packing::Format;
-use crate::plugin::collator::Collator;
 use crate::plugin::config::Config;
 use crate::plugin::data_source::{self, DataSource, DataSourceCursor, Record, Truncated};
 use crate::plugin::services::SessionServices;
@@ -35,14 +35,6 @@ const BUILT_IN: &[&str] = &[
 /// The prefixes of rows that belong to objects with checkpoints of the engine's own, or to no object.
 const OWN_ROWS: &[&str] =
     &["colgroup", "file", "index", "key_provider", "layered", "object", "system", "table", "tier", "tiered"];
-
-/// What the metadata row of a source's object says.
-pub(crate) struct SourceObject {
-    pub(crate) key_format: Arc<Format>,
-    pub(crate) value_format: Arc<Format>,
-    /// The order of its keys where it isn't that of their bytes. Only the source itself can have asked for one.
-    pub(crate) collator: Option<Arc<dyn Collator>>,
-}
 
 /// Whether the engine itself answers for a URI, if only with a refusal.
 pub(crate) fn is_built_in(uri: &str) -> bool {
@@ -171,7 +163,12 @@ impl Database {
         let (object, mut cursor) = self.open_source_cursor(session, uri, "")?;
         let services = CallServices::new(self, session, None);
         let mut record = Record::default();
-        remove_all(&mut *cursor, &services, &object, &mut record)
+        let first = cursor.next(&services, &mut record);
+        match or_reset(&mut *cursor, &services, first) {
+            Ok(()) => remove_records(&mut *cursor, &services, &object, &mut record, None),
+            Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// `truncate` of a range. Both ends are records of the object. `RecordByRecord` is the caller's to do.
@@ -184,6 +181,11 @@ impl Database {
     ) -> Result<Truncated> {
         let source = self.source(uri)?;
         source.range_truncate(&CallServices::new(self, session, None), uri, start, stop)
+    }
+
+    /// The size of an object in bytes.
+    pub(crate) fn size_in_source(&self, session: &dyn CallingSession, uri: &str) -> Result<u64> {
+        self.source(uri)?.size(&CallServices::new(self, session, None), uri)
     }
 
     /// Opens a cursor of the source on an object that has a row.
@@ -204,6 +206,7 @@ impl Database {
         let row = Config::single(&row);
         let (key_format, value_format) = (row.text_or("key_format", "u")?, row.text_or("value_format", "u")?);
         let object = SourceObject {
+            uri: uri.into(),
             key_format: Arc::new(Format::parse(key_format)?),
             value_format: Arc::new(Format::parse(value_format)?),
             collator: match row.name("collator")? {
@@ -275,28 +278,5 @@ impl Database {
         let value = callback(&CallServices::new(self, session, Some(&operation)))?;
         operation.commit()?;
         Ok(value)
-    }
-}
-
-/// Removes all records through a cursor.
-fn remove_all(
-    cursor: &mut dyn DataSourceCursor,
-    services: &dyn SessionServices,
-    object: &SourceObject,
-    record: &mut Record,
-) -> Result<()> {
-    let removed = (|| {
-        loop {
-            cursor.next(services, record)?;
-            let last = Place::of(object, record);
-            cursor.remove(services, record)?;
-            record.recno = last.recno;
-            record.set_key(&last.key);
-        }
-    })();
-    let reset = cursor.reset(services);
-    match removed {
-        Err(Error::NotFound) => reset,
-        removed => removed,
     }
 }

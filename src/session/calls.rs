@@ -51,7 +51,7 @@ impl Session {
     /// `EINVAL` for a bad name or configuration; `EEXIST` with `exclusive`; `ENOTSUP` for kinds of objects and settings
     /// that aren't built. Nothing has been created then.
     pub fn create(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.create", uri, config, || self.connection.create(uri, config))
+        self.schema_call("WT_SESSION.create", uri, config, || self.connection.create(self, uri, config))
     }
 
     /// Drops an object and removes its files. Keys: `force` (no error for a missing object; changes since the last
@@ -65,7 +65,7 @@ impl Session {
         let dropped = self
             .writable()
             .and_then(|()| super::check(METHOD, config))
-            .and_then(|()| self.connection.drop_object(uri, config));
+            .and_then(|()| self.connection.drop_object(self, uri, config));
         dropped.map_err(|error| {
             let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
             self.method_failed(METHOD, uri, error, failure)
@@ -77,7 +77,7 @@ impl Session {
     /// # Errors
     /// `ENOENT`; `EBUSY` while a cursor is open on the object; `EINVAL` for a bad configuration.
     pub fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.alter", uri, config, || self.connection.alter(uri, config))
+        self.schema_call("WT_SESSION.alter", uri, config, || self.connection.alter(self, uri, config))
     }
 
     /// Checks every page, every block and their accounting of an object; what is wrong is reported to the event handler.
@@ -87,7 +87,71 @@ impl Session {
     /// `ENOENT`; `EBUSY` while a cursor is open on the object and for one that was changed since the last checkpoint;
     /// `WT_ERROR` for a damaged object.
     pub fn verify(&self, uri: &str, config: &str) -> Result<()> {
-        self.call("WT_SESSION.verify", uri, config, || self.connection.verify(uri, config))
+        self.call("WT_SESSION.verify", uri, config, || self.connection.verify(self, uri, config))
+    }
+
+    /// Removes all records of an object. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `ENOENT`; `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn truncate(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.truncate", uri, config, || self.connection.truncate(self, uri, config))
+    }
+
+    /// Removes the records between two cursors on one object, both ends included; a missing end means the first or the
+    /// last record. Neither end need exist. Both cursors end reset. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `EINVAL` without any cursor, for a cursor of another session or without key, and for a start behind the stop;
+    /// `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn truncate_range(
+        &self,
+        start: Option<&mut Cursor<'_>>,
+        stop: Option<&mut Cursor<'_>>,
+        config: &str,
+    ) -> Result<()> {
+        let uri = |cursor: &Cursor<'_>| cursor.uri().to_owned();
+        let object = start.as_deref().map(uri).or(stop.as_deref().map(uri)).unwrap_or_default();
+        self.schema_call("WT_SESSION.truncate", &object, config, || crate::cursor::truncate_range(self, start, stop))
+    }
+
+    /// Saves what can be saved of a damaged object. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn salvage(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.salvage", uri, config, || self.connection.salvage(self, uri, config))
+    }
+
+    /// Gives space back to the file system. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `EINVAL` inside a transaction; `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn compact(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.compact", uri, config, || {
+            if self.in_transaction() {
+                return Err(Error::invalid("not permitted in a running transaction"));
+            }
+            self.connection.compact(self, uri, config)
+        })
+    }
+
+    /// Renames an object. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `ENOENT`; `EINVAL` for a new name of another kind; `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn rename(&self, uri: &str, new_uri: &str, config: &str) -> Result<()> {
+        self.enter()?;
+        let renamed = self.writable().and_then(|()| self.connection.rename(self, uri, new_uri, config));
+        renamed.map_err(|error| self.method_failed("WT_SESSION.rename", uri, error, Failure::Full))
+    }
+
+    /// The size in bytes of an object of a data source.
+    ///
+    /// # Errors
+    /// `ENOENT`; `ENOTSUP` for other kinds of objects and for sources that don't know.
+    pub fn source_size(&self, uri: &str) -> Result<u64> {
+        self.call("WT_SESSION.source_size", uri, "", || self.connection.db.size_in_source(self, uri))
     }
 
     /// Makes everything committed so far durable. Keys: `name`, `drop`, `force`, `use_timestamp`.
