@@ -12,6 +12,8 @@ fn names<'a>(extensions: impl Iterator<Item = &'a hardwired::plugin::extension::
 #[test]
 fn exactly_the_extensions_of_the_enabled_features_are_linked() {
     let expected: &[&str] = &[
+        #[cfg(feature = "kvs-sample")]
+        "data source kvs-sample",
         #[cfg(feature = "kek-mock")]
         "key provider kek-mock",
     ];

@@ -8,4 +8,6 @@ use hardwired_plugin::extension::Extension;
 pub const BUILT_IN: &[&Extension] = &[
     #[cfg(feature = "kek-mock")]
     &hardwired_kek_mock::EXTENSION,
+    #[cfg(feature = "kvs-sample")]
+    &hardwired_kvs_sample::EXTENSION,
 ];

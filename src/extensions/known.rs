@@ -35,7 +35,12 @@ pub(super) const KNOWN: &[Known] = &[
         kinds: &[ExtensionKind::KeyProvider],
         source: Source::Feature,
     },
-    not_yet("kvs-sample", &[], &[ExtensionKind::DataSource]),
+    Known {
+        name: "kvs-sample",
+        library_names: &["kvs_bdb"],
+        kinds: &[ExtensionKind::DataSource],
+        source: Source::Feature,
+    },
     not_yet("lz4", &["lz4_compress"], &[ExtensionKind::Compressor]),
     not_yet("nop", &["nop_compress", "nop_encrypt"], &[ExtensionKind::Compressor, ExtensionKind::Encryptor]),
     not_yet("reverse", &["reverse_collator"], &[ExtensionKind::Collator]),

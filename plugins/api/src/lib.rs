@@ -7,6 +7,8 @@
 pub mod collator;
 pub mod compressor;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod data_source;
 pub mod encryptor;
 pub mod error;
