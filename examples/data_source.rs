@@ -11,9 +11,8 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex};
 
 /// The descriptor: programs find the source as `extensions=[shelf]`.
-pub static SHELF: Extension = Extension::data_source("shelf", hardwired::plugin::origin!(), "shelf:", |_| {
-    Ok(Arc::new(Shelf::default()))
-});
+pub static SHELF: Extension =
+    Extension::data_source("shelf", hardwired::plugin::origin!(), "shelf:", |_| Ok(Arc::new(Shelf::default())));
 
 type Rows = Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>;
 type Session<'s> = &'s dyn SessionServices;

@@ -16,10 +16,10 @@ use crate::block::Address;
 use crate::page::header::set_write_gen;
 use crate::page::time_aggregate::TimeAggregate;
 use crate::reconcile::View;
+use crate::sync::atomic::Ordering;
 use crate::sync::reclaim::Participant;
 use crate::txn::Snapshot;
 use hardwired_plugin::{Error, Result};
-use std::sync::atomic::Ordering;
 
 /// What a file's checkpoint needs of its tree.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Tree {
         &self,
         pin: &Pin<'_>,
         leaf: &super::leaf::Leaf,
-        inner: &mut parking_lot::MutexGuard<'_, super::leaf::LeafInner>,
+        inner: &mut crate::sync::MutexGuard<'_, super::leaf::LeafInner>,
         key: &[u8],
         snapshot: &Snapshot,
         entries: &mut Vec<ChildAddress>,

@@ -15,11 +15,11 @@ use super::tree::{Pin, Tree};
 use super::version::Kind;
 use crate::cache::{Evict, Want};
 use crate::reconcile::{View, WrittenLeaf};
+use crate::sync::MutexGuard;
 use crate::sync::reclaim::Participant;
 use crate::txn::Txn;
 use hardwired_plugin::error::RollbackReason;
 use hardwired_plugin::{Error, Result};
-use parking_lot::MutexGuard;
 use std::time::{Duration, Instant};
 
 /// Leaves that one call looks at, at most.

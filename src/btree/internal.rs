@@ -14,10 +14,10 @@ use super::arena::Arena;
 use super::key::Key;
 use super::leaf::Leaf;
 use crate::block::Address;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::slots::{OldArray, Slots, common_prefix};
-use parking_lot::Mutex;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// See the module.
 pub(super) struct Internal {

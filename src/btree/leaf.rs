@@ -23,10 +23,10 @@ use super::key::Key;
 use super::version::{Row, Version, Visible};
 use crate::block::Address;
 use crate::os::page_memory::PageBuffer;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::slots::{Found, OldArray, Slots};
 use crate::txn::{Txn, TxnId};
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// See the module.
 pub(super) struct Leaf {

@@ -18,6 +18,8 @@ mod internal;
 mod key;
 mod leaf;
 mod load;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod open;
 #[cfg(test)]
 mod protocol_tests;

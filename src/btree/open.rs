@@ -8,10 +8,10 @@ use crate::block::{Address, BlockManager};
 use crate::btree::arena::Arena;
 use crate::cache::{Cache, Evict};
 use crate::os::page_memory::PageBuffer;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
-use parking_lot::{Mutex, RwLock};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// What a tree is opened with.

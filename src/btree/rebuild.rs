@@ -9,10 +9,10 @@ use super::leaf::{Leaf, LeafInner, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, Slot, push_i
 use super::tree::{Pin, Tree};
 use super::version::{Kind, Row, Version};
 use crate::os::page_memory::PageBuffer;
+use crate::sync::MutexGuard;
 use crate::sync::slots::common_prefix;
 use crate::txn::{TXN_ABORTED, TxnId};
 use hardwired_plugin::Result;
-use parking_lot::MutexGuard;
 
 /// Appends in a row that make a page count as growing at its end.
 const APPEND_RUN: u32 = 16;

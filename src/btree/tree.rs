@@ -18,13 +18,13 @@ use super::leaf::{Leaf, LeafInner};
 use super::settings::TreeSettings;
 use crate::block::{Address, BlockManager};
 use crate::cache::Cache;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::reclaim::{Participant, Reclaimer};
 use crate::sync::spin;
+use crate::sync::{Mutex, RwLock};
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
-use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// More children than this, and an internal page is split.
 const MAX_CHILDREN: usize = 256;
@@ -317,7 +317,7 @@ impl Tree {
     }
 
     /// The next page's write generation.
-    pub(super) fn next_write_gen(&self) -> u64 {
+    pub(crate) fn next_write_gen(&self) -> u64 {
         self.write_gen.fetch_add(1, Ordering::Relaxed) + 1
     }
 }

@@ -9,11 +9,11 @@ use super::internal::Target;
 use super::leaf::{Leaf, LeafInner, Slot};
 use super::tree::{Found, Pin, Tree};
 use super::version::{Kind, Row, Version, Visible};
+use crate::sync::MutexGuard;
 use crate::sync::reclaim::Participant;
 use crate::txn::{Txn, TxnId, Undo};
 use hardwired_plugin::error::RollbackReason;
 use hardwired_plugin::{Error, Result};
-use parking_lot::MutexGuard;
 use std::sync::Arc;
 
 /// What a write does when the record exists, or doesn't.

@@ -88,13 +88,40 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
     let time = db.next_checkpoint_time();
     let (txn, files) = {
         let _schema = db.schema_lock.lock();
-        let mut txn = Txn::new(&db.txns)?;
-        txn.begin(Isolation::Snapshot);
-        (txn, files_to_write(db, request)?)
+        begin(db, request)?
     };
+    run(db, keys, request, time, &txn, &files)
+}
+
+/// The same for a caller who holds the checkpoint lock and the schema lock, as the end of a schema call.
+///
+/// # Errors
+/// As [`checkpoint`].
+pub(crate) fn checkpoint_locked(db: &Database, keys: &KeyService) -> Result<()> {
+    let request = Request::default();
+    let time = db.next_checkpoint_time();
+    let (txn, files) = begin(db, &request)?;
+    run(db, keys, &request, time, &txn, &files)
+}
+
+/// Takes the snapshot of a checkpoint and collects its files.
+fn begin(db: &Database, request: &Request) -> Result<(Txn, Vec<Arc<FileHandle>>)> {
+    let mut txn = Txn::new(&db.txns)?;
+    txn.begin(Isolation::Snapshot);
+    Ok((txn, files_to_write(db, request)?))
+}
+
+fn run(
+    db: &Database,
+    keys: &KeyService,
+    request: &Request,
+    time: u64,
+    txn: &Txn,
+    files: &[Arc<FileHandle>],
+) -> Result<()> {
     let snapshot = txn.snapshot().clone();
     let mut key = keys.before_checkpoint()?;
-    let done = write_all(db, request, time, &snapshot, &files, &mut key);
+    let done = write_all(db, request, time, &snapshot, files, &mut key);
     match (done, key) {
         (Ok(()), Some(key)) => key.completed(),
         (Ok(()), None) => {}

@@ -16,18 +16,20 @@ mod close;
 mod inspect;
 mod objects;
 mod open;
+mod register;
 mod servers;
 mod services;
 
 pub use builder::Builder;
 
 use crate::checkpoint::{self, Request};
+use crate::config::added::AddedKeys;
 use crate::event::{EventHandler, Messenger};
 use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
 use crate::packing::Format;
 use crate::plugin::file_system::FileHandle;
-use crate::schema::{Catalog, Change, Database, InUse};
+use crate::schema::{At, Catalog, Change, Database, InUse, OpenIndex, OpenIndices, OpenTable, TableInUse};
 use crate::session::Session;
 use crate::txn::TxnGlobal;
 use crate::{Error, Result};
@@ -53,7 +55,7 @@ pub fn wiredtiger_open(
     handler: Option<Arc<dyn EventHandler>>,
     config: &str,
 ) -> Result<Connection> {
-    let request = open::OpenCall { home: home.as_ref(), handler, config, extensions: &[], file_system: None };
+    let request = open::OpenCall { home: home.as_ref(), handler, config, known: &[], given: &[] };
     open::open(request)
 }
 
@@ -142,6 +144,8 @@ pub(crate) struct ConnectionInner {
     resources: Mutex<Option<Resources>>,
     /// What extensions get of this connection.
     services: Arc<ConnectionServices>,
+    /// Keys that the application has added to methods.
+    added_keys: AddedKeys,
 }
 
 /// What is released at close, in this order.
@@ -177,20 +181,31 @@ impl ConnectionInner {
     // ---- what sessions and cursors call
 
     #[inline]
-    pub(crate) fn open_object(&self, uri: &str) -> Result<InUse> {
-        self.db.open_object(uri)
+    pub(crate) fn open_table(&self, uri: &str, at: At<'_>) -> Result<OpenTable> {
+        self.db.open_table(uri, at)
     }
 
-    pub(crate) fn open_checkpoint(&self, uri: &str, checkpoint: &str) -> Result<InUse> {
-        self.db.open_checkpoint(uri, checkpoint)
+    pub(crate) fn open_index(&self, uri: &str, at: At<'_>) -> Result<OpenIndex> {
+        self.db.open_index(uri, at)
+    }
+
+    pub(crate) fn open_indices(&self, table: &TableInUse) -> Result<OpenIndices> {
+        self.db.open_indices(table)
+    }
+
+    pub(crate) fn open_column_group(&self, uri: &str, at: At<'_>) -> Result<InUse> {
+        self.db.open_column_group(uri, at)
+    }
+
+    pub(crate) fn open_file(&self, uri: &str, at: At<'_>) -> Result<InUse> {
+        match at {
+            At::Live => self.db.open_file(uri),
+            At::Checkpoint(name) => self.db.open_checkpoint(uri, name),
+        }
     }
 
     pub(crate) fn metadata(&self) -> &Catalog {
         &self.db.catalog
-    }
-
-    pub(crate) fn metadata_value(&self, key: &str) -> Result<Option<String>> {
-        self.db.catalog.get(key)
     }
 
     /// The value of the metadata table's own entry.
@@ -223,7 +238,7 @@ impl ConnectionInner {
 
     fn reconfigure(&self, method: &str, config: &str) -> Result<()> {
         use crate::plugin::config::{Config, ConfigParser};
-        crate::session::check(method, config)?;
+        self.check_config(method, "", config)?;
         for item in ConfigParser::new(config) {
             let (key, _) = item?;
             if !matches!(key.text(), "verbose" | "error_prefix" | "json_output") {

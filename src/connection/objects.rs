@@ -3,19 +3,20 @@
 //! Source: API specification, section 6.3; data-source specification, section 3.
 
 use super::ConnectionInner;
-use crate::schema::{CallingSession, NoTransaction, is_built_in};
+use crate::checkpoint;
+use crate::schema::{CallingSession, NoTransaction, Refused, is_built_in};
 use crate::session::Session;
 use crate::{Error, Result};
 
 impl ConnectionInner {
-    pub(crate) fn create(&self, session: &Session, uri: &str, config: &str) -> Result<()> {
+    pub(crate) fn create(&self, session: &Session, uri: &str, config: &str) -> Result<(), Refused> {
         if is_built_in(uri) {
-            return self.db.create(uri, config);
+            return self.db.create(uri, config, &|db| checkpoint::checkpoint_locked(db, &self.keys));
         }
         // Creating is no part of a transaction.
         let internal = NoTransaction(&self.db);
         let caller: &dyn CallingSession = if session.in_transaction() { &internal } else { session };
-        self.db.create_in_source(caller, uri, config)
+        self.db.create_in_source(caller, uri, config).map_err(Refused::from)
     }
 
     pub(crate) fn drop_object(&self, session: &Session, uri: &str, config: &str) -> Result<()> {

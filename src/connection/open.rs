@@ -12,11 +12,12 @@ use super::services::ConnectionServices;
 use super::{Connection, ConnectionInner, Resources, inspect};
 use crate::block::BlockManager;
 use crate::cache::{Cache, CacheLimits};
+use crate::config::added::AddedKeys;
 use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
 use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
-use crate::extensions::{ExtensionTable, LoadedExtensions, linked};
+use crate::extensions::{ExtensionTable, Given, LoadedExtensions, linked};
 use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
 use crate::metadata::Turtle;
 use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenRequest, USER_CONFIG_FILE};
@@ -37,9 +38,10 @@ pub(super) struct OpenCall<'a> {
     pub(super) home: &'a Path,
     pub(super) handler: Option<Arc<dyn EventHandler>>,
     pub(super) config: &'a str,
-    /// Extensions beyond the linked ones.
-    pub(super) extensions: &'a [&'static Extension],
-    pub(super) file_system: Option<Arc<dyn FileSystem>>,
+    /// Extensions that are found by name, beyond the linked ones.
+    pub(super) known: &'a [&'static Extension],
+    /// What to load and to register beside the extensions that the configuration names.
+    pub(super) given: &'a [Given],
 }
 
 const CALL: &str = "wiredtiger_open";
@@ -76,13 +78,12 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
         return Err(Error::unsupported("salvage: salvaging a database is not supported yet"));
     }
     let services = ConnectionServices::new(call.home, messenger);
-    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, Arc::clone(&services) as _);
+    let mut extensions = LoadedExtensions::new(linked(call.known)?, Arc::clone(&services) as _);
     services.set_table(extensions.table());
-    extensions.load_early(early.get("extensions")?)?;
-    let fs = match (&call.file_system, extensions.file_system()) {
-        (Some(given), _) => Arc::clone(given),
-        (None, Some(loaded)) => Arc::clone(loaded),
-        (None, None) => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
+    extensions.load_early(call.given, early.get("extensions")?)?;
+    let fs = match extensions.file_system() {
+        Some(loaded) => Arc::clone(loaded),
+        None => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
     };
     services.set_file_system(&fs);
     let request = OpenRequest {
@@ -97,7 +98,7 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     }
     let (settings, merged) = settle(call, &sources, &*fs, readonly)?;
     configure_messages(messenger, &Config::single(&merged))?;
-    extensions.load_late(Config::single(&merged).get("extensions")?)?;
+    extensions.load_late(call.given, Config::single(&merged).get("extensions")?)?;
     let opening =
         Opening { call, messenger, fs, home, settings, readonly, services, table: Arc::clone(extensions.table()) };
     opening.finish(extensions, &sources)
@@ -135,7 +136,12 @@ fn settle(
     let overlay = if readonly { READONLY_OVERLAY } else { "" };
     let stack = [defaults, version, base, application, user, environment, overlay];
     let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
-    Ok((settings, merge(&stack, None)?))
+    let mut whole = merge(&stack, None)?;
+    // Merging sorts a list; extensions are loaded in the order in which they are named.
+    if let Some(extensions) = Config::new(&stack).get("extensions")? {
+        whole.extend([",extensions=", extensions.source()]);
+    }
+    Ok((settings, whole))
 }
 
 /// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
@@ -193,7 +199,7 @@ impl Opening<'_> {
             mode: if self.readonly { Mode::ReadOnly } else { Mode::Writable },
             salvage: false,
         };
-        let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
+        let provider = extensions.key_provider().map(Arc::clone);
         let has_provider = provider.is_some();
         let keys = KeyService::open(provider, key_home, key_row, Arc::clone(&self.services) as _)?;
         let turtle = match turtle {
@@ -222,6 +228,7 @@ impl Opening<'_> {
             bytes_format: Arc::new(Format::parse("u")?),
             resources: Mutex::new(None),
             services: Arc::clone(&self.services),
+            added_keys: AddedKeys::default(),
         });
         self.services.set_connection(&inner);
         if self.settings.checkpoint_wait_s > 0 && !self.readonly {

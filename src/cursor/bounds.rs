@@ -84,6 +84,14 @@ impl Bounds {
         Ok(())
     }
 
+    /// Removes one end.
+    pub(crate) fn remove(&mut self, side: BoundSide) {
+        match side {
+            BoundSide::Lower => self.lower = None,
+            BoundSide::Upper => self.upper = None,
+        }
+    }
+
     /// Where `key` lies. An excluded end counts as outside.
     pub(crate) fn place(&self, key: &[u8]) -> Place {
         if let Some(lower) = &self.lower {

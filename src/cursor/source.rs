@@ -13,18 +13,19 @@
 //!
 //! Source: data-source specification, sections 4 to 7.
 
+use super::item_too_large;
 use super::modify::{self, Modify};
 use super::table::Direction;
-use super::item_too_large;
 use crate::connection::ConnectionInner;
 use crate::packing::int;
 use crate::plugin::config::Config;
 use crate::plugin::data_source::{DataSourceCursor, Record, Truncated};
 use crate::plugin::services::SessionServices;
 use crate::schema::{SourceObject, or_reset, remove_records};
-use crate::session::Session;
+use crate::session::{OpenCursor, Session};
 use crate::{Error, Result};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// What a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub(crate) struct SourceCursor {
     append: bool,
     /// The value is a bit field, of one byte.
     is_bits: bool,
-    epoch: u64,
+    open: Arc<OpenCursor>,
 }
 
 impl SourceCursor {
@@ -68,7 +69,7 @@ impl SourceCursor {
             key_buffer: Vec::new(),
             value_buffer: Vec::new(),
             stands: false,
-            epoch: session.epoch(),
+            open: session.foreign_cursor_opened(),
         }
     }
 
@@ -116,8 +117,8 @@ impl SourceCursor {
 
     /// The packed key in the key slot.
     #[inline]
-    pub(super) fn key(&self, session: &Session) -> Result<&[u8]> {
-        match self.current(session, self.key) {
+    pub(super) fn key(&self) -> Result<&[u8]> {
+        match self.current(self.key) {
             Slot::Empty => Err(key_required()),
             Slot::Set => Ok(&self.key_buffer),
             Slot::Found if self.has_record_numbers() && self.record.recno == 0 => {
@@ -130,8 +131,8 @@ impl SourceCursor {
 
     /// The packed value in the value slot.
     #[inline]
-    pub(super) fn value(&self, session: &Session) -> Result<&[u8]> {
-        match self.current(session, self.value) {
+    pub(super) fn value(&self) -> Result<&[u8]> {
+        match self.current(self.value) {
             Slot::Empty => Err(value_required()),
             Slot::Set => Ok(&self.value_buffer),
             Slot::Found if self.is_bits && self.record.value.len() != 1 => {
@@ -256,19 +257,24 @@ impl SourceCursor {
 
     /// No position, empty slots.
     pub(super) fn reset(&mut self, session: &Session) -> Result<()> {
-        self.epoch = session.epoch();
+        self.open.followed();
         self.key = Slot::Empty;
         self.value = Slot::Empty;
         self.stands = false;
         self.inner.reset(&session.services(database(session), None))
     }
 
+    /// The session forgets the cursor.
+    pub(super) fn close(&self, session: &Session) {
+        session.cursor_closed(&self.open);
+    }
+
     /// How the keys of two cursors on one object compare.
-    pub(super) fn compare(&self, session: &Session, other: &Self, other_session: &Session) -> Result<Ordering> {
+    pub(super) fn compare(&self, other: &Self) -> Result<Ordering> {
         if self.object.uri != other.object.uri {
             return Err(Error::invalid("Cursors must reference the same object"));
         }
-        let (mine, theirs) = (self.key(session)?, other.key(other_session)?);
+        let (mine, theirs) = (self.key()?, other.key()?);
         match &self.object.collator {
             _ if self.has_record_numbers() => Ok(record_number(mine)?.cmp(&record_number(theirs)?)),
             Some(collator) => collator.compare(mine, theirs),
@@ -279,8 +285,8 @@ impl SourceCursor {
     // ---- truncation of a range
 
     /// Whether the key slot is empty.
-    pub(super) fn lacks_key(&self, session: &Session) -> bool {
-        self.current(session, self.key) == Slot::Empty
+    pub(super) fn lacks_key(&self) -> bool {
+        self.current(self.key) == Slot::Empty
     }
 
     /// Stands on the record of the key or, if there is none, on the one next to it inside the range that begins
@@ -320,14 +326,14 @@ impl SourceCursor {
 
     /// A slot, unless the session has reset all cursors since the last use.
     #[inline]
-    fn current(&self, session: &Session, slot: Slot) -> Slot {
-        if self.epoch == session.epoch() { slot } else { Slot::Empty }
+    fn current(&self, slot: Slot) -> Slot {
+        if self.open.is_reset() { Slot::Empty } else { slot }
     }
 
     /// Does what the session's reset of all cursors asked for, if it did since the last use.
     #[inline]
     fn follow(&mut self, session: &Session) -> Result<()> {
-        if self.epoch == session.epoch() { Ok(()) } else { self.reset(session) }
+        if self.open.is_reset() { self.reset(session) } else { Ok(()) }
     }
 
     /// Puts the key where the source reads it.

@@ -1,10 +1,11 @@
-//! The cursor on one B-tree file: WiredTiger's state machine of key slot, value slot and position.
+//! The cursor on records: WiredTiger's state machine of key slot, value slot and position. The records are those of one
+//! B-tree file, of a table with column groups, or of an index; see [`Records`].
 //!
 //! Invariants:
 //! 1. A slot is empty, *set* by the application (its bytes are in the cursor's buffer) or *internal*: the data of the
 //!    position, borrowed from the tree where the tree cursor stands there, copied into the buffer after a write.
-//! 2. `position` is `None`, or the session counts this cursor as positioned. The session's reset of all cursors is a
-//!    step of its epoch: a cursor of an older epoch is unpositioned, and notices when it is next used.
+//! 2. `position` is `None`, or the session counts this cursor as positioned. A cursor that the session has reset is
+//!    unpositioned, and notices when it is next used.
 //! 3. `search`, `next`, `prev` and writes of raw keys allocate nothing once the buffers have grown to the size of the
 //!    records.
 //!
@@ -14,12 +15,13 @@
 
 use super::bounds::{Bound, BoundSide, Bounds, Place};
 use super::modify::{self, Modify};
-use crate::btree::{PutMode, TreeCursor};
-use crate::schema::InUse;
-use crate::session::Session;
+use crate::btree::TreeCursor;
+use crate::schema::{InUse, Records};
+use crate::session::{OpenCursor, Session};
 use crate::txn::{Isolation, Txn};
 use crate::{Error, Result};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// What a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,26 +52,36 @@ pub(crate) enum Direction {
     Prev,
 }
 
-/// The state of a cursor on a B-tree file.
-pub(crate) struct TableCursor {
-    pub(crate) file: InUse,
-    tree: TreeCursor,
+/// The state of a cursor on records `R` of an object `O`.
+pub(crate) struct TableCursor<R: Records = TreeCursor, O = InUse> {
+    /// What the cursor is open on: in use for as long as the cursor is open.
+    pub(crate) file: O,
+    tree: R,
     key: Slot,
     value: Slot,
     key_buffer: Vec<u8>,
     value_buffer: Vec<u8>,
     position: Position,
     position_key: Vec<u8>,
-    epoch: u64,
+    open: Arc<OpenCursor>,
     bounds: Bounds,
     /// `overwrite`: inserts replace, updates insert.
     pub(crate) overwrite: bool,
 }
 
 impl TableCursor {
+    /// A cursor on a file.
     pub(crate) fn new(session: &Session, file: InUse, overwrite: bool) -> Self {
+        let tree = TreeCursor::new(&file.tree);
+        Self::with_records(session, file, tree, overwrite)
+    }
+}
+
+impl<R: Records, O> TableCursor<R, O> {
+    /// A cursor on the records of an object.
+    pub(crate) fn with_records(session: &Session, file: O, tree: R, overwrite: bool) -> Self {
         Self {
-            tree: TreeCursor::new(&file.tree),
+            tree,
             file,
             key: Slot::Empty,
             value: Slot::Empty,
@@ -77,17 +89,27 @@ impl TableCursor {
             value_buffer: Vec::new(),
             position: Position::None,
             position_key: Vec::new(),
-            epoch: session.epoch(),
+            open: session.cursor_opened(),
             bounds: Bounds::default(),
             overwrite,
         }
     }
 
+    /// The records it moves over.
+    pub(crate) fn records(&self) -> &R {
+        &self.tree
+    }
+
+    /// The same, to be made ready for a change.
+    pub(crate) fn records_mut(&mut self) -> &mut R {
+        &mut self.tree
+    }
+
     // ---- slots
 
     /// Puts the application's packed key into the key slot. The position stays until the next operation.
-    pub(crate) fn set_key(&mut self, session: &Session, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn set_key(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        self.follow();
         self.key = Slot::Empty;
         self.key_buffer.clear();
         fill(&mut self.key_buffer)?;
@@ -102,8 +124,8 @@ impl TableCursor {
     }
 
     /// Puts the application's packed value into the value slot.
-    pub(crate) fn set_value(&mut self, session: &Session, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn set_value(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        self.follow();
         self.value = Slot::Empty;
         self.value_buffer.clear();
         fill(&mut self.value_buffer)?;
@@ -112,8 +134,8 @@ impl TableCursor {
     }
 
     /// The packed key in the key slot.
-    pub(crate) fn key(&self, session: &Session) -> Result<&[u8]> {
-        let slot = if self.is_stale(session) { Slot::Empty } else { self.key };
+    pub(crate) fn key(&self) -> Result<&[u8]> {
+        let slot = if self.open.is_reset() { Slot::Empty } else { self.key };
         match slot {
             Slot::Empty => Err(key_required()),
             Slot::InTree => Ok(self.tree.key()),
@@ -122,8 +144,8 @@ impl TableCursor {
     }
 
     /// The packed value in the value slot.
-    pub(crate) fn value(&self, session: &Session) -> Result<&[u8]> {
-        let slot = if self.is_stale(session) { Slot::Empty } else { self.value };
+    pub(crate) fn value(&self) -> Result<&[u8]> {
+        let slot = if self.open.is_reset() { Slot::Empty } else { self.value };
         match slot {
             Slot::Empty => Err(value_required()),
             Slot::InTree => Ok(self.tree.value()),
@@ -135,7 +157,7 @@ impl TableCursor {
 
     /// Steps to the neighbour, from no position to the first (last) record of the bounds.
     pub(crate) fn step(&mut self, session: &Session, direction: Direction) -> Result<()> {
-        self.follow(session);
+        self.follow();
         self.key = Slot::Empty;
         self.value = Slot::Empty;
         let from = self.position;
@@ -172,7 +194,7 @@ impl TableCursor {
 
     /// Positions on the record with the key.
     pub(crate) fn search(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         if !self.bounds.is_empty() && self.bounds.place(&self.key_buffer) != Place::Inside {
@@ -197,7 +219,7 @@ impl TableCursor {
 
     /// Positions on the record with the key or on a neighbour; tells which.
     pub(crate) fn search_near(&mut self, session: &Session) -> Result<Ordering> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         let Self { tree, key_buffer, bounds, .. } = self;
@@ -240,38 +262,36 @@ impl TableCursor {
 
     /// Inserts the record. Leaves the cursor unpositioned.
     pub(crate) fn insert(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key_and_value(session)?;
+        let external = self.take_key_and_value()?;
         self.leave(session);
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
         }
-        let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::InsertOnly };
-        let Self { tree, key_buffer, value_buffer, .. } = self;
-        match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
+        let Self { tree, key_buffer, value_buffer, overwrite, .. } = self;
+        match session.write(|txn| tree.insert(txn, key_buffer, value_buffer, *overwrite)) {
             Ok(()) => {
                 self.key = Slot::Empty;
                 self.value = Slot::Empty;
                 Ok(())
             }
-            Err(Error::DuplicateKey) => self.show_duplicate(session, external),
+            Err(Error::DuplicateKey) if self.tree.shows_duplicates() => self.show_duplicate(session, external),
             Err(error) => Err(self.failed_write(session, external, error)),
         }
     }
 
     /// Changes the record. Leaves the cursor on it.
     pub(crate) fn update(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key_and_value(session)?;
+        let external = self.take_key_and_value()?;
         self.leave(session);
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
         }
-        let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::UpdateOnly };
-        self.put_and_stand(session, external, mode)
+        self.update_and_stand(session, external, self.overwrite)
     }
 
     /// Removes the record. A cursor that stood on it stays there.
     pub(crate) fn remove(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         if !self.in_bounds() {
@@ -295,7 +315,7 @@ impl TableCursor {
 
     /// Holds the record against other writers until the transaction ends. Leaves the cursor on it.
     pub(crate) fn reserve(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         if !session.in_transaction() {
             return Err(Error::invalid("only permitted in a running transaction"));
         }
@@ -324,7 +344,7 @@ impl TableCursor {
         padding: u8,
         terminated: bool,
     ) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         if entries.is_empty() {
             return Err(Error::invalid("Illegal modify vector with 0 entries"));
         }
@@ -362,7 +382,7 @@ impl TableCursor {
         if terminated {
             self.value_buffer.push(0);
         }
-        self.put_and_stand(session, external, PutMode::UpdateOnly)
+        self.update_and_stand(session, external, false)
     }
 
     // ---- position and bounds
@@ -373,23 +393,35 @@ impl TableCursor {
         self.bounds.clear();
     }
 
+    /// The end of the cursor.
+    pub(crate) fn close(&mut self, session: &Session) {
+        self.unposition(session);
+        session.cursor_closed(&self.open);
+    }
+
     /// No position, empty slots; the bounds stay.
     pub(crate) fn unposition(&mut self, session: &Session) {
-        self.follow(session);
+        self.follow();
         self.key = Slot::Empty;
         self.value = Slot::Empty;
         self.leave(session);
     }
 
     /// Sets a bound at the key in the key slot.
-    pub(crate) fn set_bound(&mut self, session: &Session, side: BoundSide, inclusive: bool) -> Result<()> {
-        self.check_bound(session)?;
-        self.bounds.set(side, &self.key_buffer, inclusive)
+    pub(crate) fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
+        self.check_bound()?;
+        match self.tree.bound(side == BoundSide::Lower, &self.key_buffer, inclusive)? {
+            Some((key, inclusive)) => self.bounds.set(side, &key, inclusive),
+            None => {
+                self.bounds.remove(side);
+                Ok(())
+            }
+        }
     }
 
     /// Whether a bound can be set now.
-    pub(crate) fn check_bound(&mut self, session: &Session) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn check_bound(&mut self) -> Result<()> {
+        self.follow();
         if self.position != Position::None {
             return Err(Error::invalid("setting bounds on a positioned cursor is not allowed"));
         }
@@ -403,20 +435,14 @@ impl TableCursor {
 
     // ---- helpers
 
-    fn is_stale(&self, session: &Session) -> bool {
-        self.position != Position::None && self.epoch != session.epoch()
-    }
-
-    /// Does what the session's reset of all cursors asked for, if it did since the last use.
-    fn follow(&mut self, session: &Session) {
-        if self.epoch != session.epoch() {
-            self.epoch = session.epoch();
-            if self.position != Position::None {
-                self.position = Position::None;
-                self.tree.reset();
-                self.key = Slot::Empty;
-                self.value = Slot::Empty;
-            }
+    /// Does what the session's reset asked for, if there was one since the last use.
+    fn follow(&mut self) {
+        if self.open.is_reset() {
+            self.open.followed();
+            self.position = Position::None;
+            self.tree.reset();
+            self.key = Slot::Empty;
+            self.value = Slot::Empty;
         }
     }
 
@@ -425,13 +451,13 @@ impl TableCursor {
         if self.position != Position::None {
             self.position = Position::None;
             self.tree.reset();
-            session.unpositioned();
+            session.unpositioned(&self.open);
         }
     }
 
     fn stand(&mut self, session: &Session, position: Position) {
         if self.position == Position::None {
-            session.positioned();
+            session.positioned(&self.open);
         }
         self.position = position;
     }
@@ -456,8 +482,8 @@ impl TableCursor {
     }
 
     /// Makes sure that the key is in the buffer. Tells whether the application put it there.
-    fn take_key(&mut self, session: &Session) -> Result<bool> {
-        self.follow(session);
+    fn take_key(&mut self) -> Result<bool> {
+        self.follow();
         match self.key {
             Slot::Empty => Err(key_required()),
             Slot::Set => Ok(true),
@@ -471,8 +497,8 @@ impl TableCursor {
         }
     }
 
-    fn take_key_and_value(&mut self, session: &Session) -> Result<bool> {
-        let external = self.take_key(session)?;
+    fn take_key_and_value(&mut self) -> Result<bool> {
+        let external = self.take_key()?;
         match self.value {
             Slot::Empty => return Err(value_required()),
             Slot::Set | Slot::InBuffer => {}
@@ -506,22 +532,19 @@ impl TableCursor {
         error
     }
 
-    /// The slots after a failed write. An implicit transaction that fails while other cursors of the session are
-    /// positioned resets them all (API specification, section 3.5).
+    /// The slots after a failed write.
     fn failed_write(&mut self, session: &Session, external: bool, error: Error) -> Error {
         let error = self.miss(external, error);
-        if !session.in_transaction() && session.has_positioned_cursors() {
-            session.reset_cursors();
-            self.follow(session);
-            self.key = Slot::Empty;
-            self.value = Slot::Empty;
+        if !session.in_transaction() {
+            session.reset_cursors_after_failure();
+            self.follow();
         }
         error
     }
 
-    fn put_and_stand(&mut self, session: &Session, external: bool, mode: PutMode) -> Result<()> {
+    fn update_and_stand(&mut self, session: &Session, external: bool, overwrite: bool) -> Result<()> {
         let Self { tree, key_buffer, value_buffer, .. } = self;
-        match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
+        match session.write(|txn| tree.update(txn, key_buffer, value_buffer, overwrite)) {
             Ok(()) => {
                 self.stand_after_write(session);
                 Ok(())
@@ -547,11 +570,15 @@ impl TableCursor {
         if external && matches!(found, Ok(true)) {
             self.value = Slot::Set;
         }
+        if !session.in_transaction() {
+            session.reset_cursors_after_failure();
+            self.follow();
+        }
         Err(error)
     }
 }
 
-fn step_tree(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction) -> Result<bool> {
+fn step_tree<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction) -> Result<bool> {
     match direction {
         Direction::Next => tree.next(txn),
         Direction::Prev => tree.prev(txn),
@@ -559,7 +586,7 @@ fn step_tree(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction) -> Resu
 }
 
 /// The neighbour of `key`, whether or not there is a record with that key.
-fn step_from_key(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, key: &[u8]) -> Result<bool> {
+fn step_from_key<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, key: &[u8]) -> Result<bool> {
     let found = match direction {
         Direction::Next => tree.seek_ge(txn, key)?,
         Direction::Prev => tree.seek_le(txn, key)?,
@@ -567,7 +594,7 @@ fn step_from_key(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, key
     if found && tree.key() == key { step_tree(tree, txn, direction) } else { Ok(found) }
 }
 
-fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
+fn start_at_bound<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
     let found = match direction {
         Direction::Next => tree.seek_ge(txn, &bound.key)?,
         Direction::Prev => tree.seek_le(txn, &bound.key)?,
@@ -576,8 +603,8 @@ fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bo
 }
 
 /// The record with `key`, else the next larger one in bounds, else the next smaller one in bounds.
-fn near(tree: &mut TreeCursor, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
-    let inside = |tree: &TreeCursor| bounds.is_empty() || bounds.place(tree.key()) == Place::Inside;
+fn near<R: Records>(tree: &mut R, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
+    let inside = |tree: &R| bounds.is_empty() || bounds.place(tree.key()) == Place::Inside;
     match bounds.place(key) {
         Place::Below => {
             let Some(lower) = bounds.lower() else { return Ok(None) };
@@ -591,7 +618,7 @@ fn near(tree: &mut TreeCursor, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Re
         }
         Place::Inside => {
             if tree.seek_ge(txn, key)? && inside(tree) {
-                return Ok(Some(tree.key().cmp(key)));
+                return Ok(Some(tree.order(tree.key(), key)));
             }
             let found = tree.seek_le(txn, key)? && inside(tree);
             Ok(found.then_some(Ordering::Less))

@@ -60,13 +60,15 @@ fn source_of<'c>(cursor: &'c mut Cursor<'_>) -> Result<&'c mut SourceCursor> {
     let uri = &cursor.uri;
     match &mut cursor.kind {
         Kind::Source(source) => Ok(source),
-        Kind::Table(_) => Err(Error::unsupported(format!("{uri}: truncate is not supported yet"))),
+        Kind::Table(_) | Kind::Named(_) | Kind::Index(_) => {
+            Err(Error::unsupported(format!("{uri}: truncate is not supported yet")))
+        }
         Kind::Metadata(_) | Kind::Placeholder => Err(super::unsupported()),
     }
 }
 
 fn truncate_source(session: &Session, start: &mut SourceCursor, mut stop: Option<&mut SourceCursor>) -> Result<()> {
-    let mut truncated = check_ends(session, start, stop.as_deref()).and_then(|()| {
+    let mut truncated = check_ends(start, stop.as_deref()).and_then(|()| {
         let stands = start.stand_inside(session, Direction::Next)?
             && match &mut stop {
                 Some(stop) => stop.stand_inside(session, Direction::Prev)?,
@@ -76,7 +78,7 @@ fn truncate_source(session: &Session, start: &mut SourceCursor, mut stop: Option
             return Ok(());
         }
         match &stop {
-            Some(stop) if start.compare(session, stop, session)?.is_gt() => Ok(()),
+            Some(stop) if start.compare(stop)?.is_gt() => Ok(()),
             _ => start.truncate(session, stop.as_deref()),
         }
     });
@@ -86,12 +88,12 @@ fn truncate_source(session: &Session, start: &mut SourceCursor, mut stop: Option
     truncated.and(start.reset(session))
 }
 
-fn check_ends(session: &Session, start: &SourceCursor, stop: Option<&SourceCursor>) -> Result<()> {
-    if start.lacks_key(session) || stop.is_some_and(|stop| stop.lacks_key(session)) {
+fn check_ends(start: &SourceCursor, stop: Option<&SourceCursor>) -> Result<()> {
+    if start.lacks_key() || stop.is_some_and(|stop| stop.lacks_key()) {
         return Err(Error::invalid("requires key be set"));
     }
     match stop {
-        Some(stop) if start.compare(session, stop, session)?.is_gt() => {
+        Some(stop) if start.compare(stop)?.is_gt() => {
             Err(Error::invalid("the start cursor position is after the stop cursor position"))
         }
         _ => Ok(()),

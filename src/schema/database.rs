@@ -8,6 +8,8 @@
 
 use super::catalog::{Catalog, Change};
 use super::handle::{FileHandle, FileParts, InUse};
+use super::open::source_in;
+use super::table::{TableHandle, incomplete};
 use super::{name, settings};
 use crate::block::{BlockManager, OpenMode};
 use crate::btree::{Tree, TreeOpen};
@@ -17,7 +19,6 @@ use crate::extensions::ExtensionTable;
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current, find_named};
 use crate::packing::Format;
-use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
 use crate::plugin::services::Services;
 use crate::txn::TxnGlobal;
@@ -90,6 +91,8 @@ pub(crate) struct Database {
     files: RwLock<HashMap<Box<str>, Arc<FileHandle>>>,
     /// Open files by the URI of what they store: `table:` and `colgroup:`.
     objects: RwLock<HashMap<Box<str>, Arc<FileHandle>>>,
+    /// Tables with named columns that were used.
+    tables: RwLock<HashMap<Box<str>, Arc<TableHandle>>>,
     /// Read-only handles on checkpoints by file URI and checkpoint name.
     checkpoints: Mutex<HashMap<CheckpointKey, Arc<FileHandle>>>,
     last_file_id: AtomicU64,
@@ -124,6 +127,7 @@ impl Database {
             schema_lock: Mutex::new(()),
             files: RwLock::new(HashMap::new()),
             objects: RwLock::new(HashMap::new()),
+            tables: RwLock::new(HashMap::new()),
             checkpoints: Mutex::new(HashMap::new()),
             last_file_id: AtomicU64::new(learned.last_file_id),
             last_checkpoint_time: AtomicU64::new(learned.last_time),
@@ -196,6 +200,7 @@ impl Database {
     /// Forgets all open files.
     pub(crate) fn forget_all(&self) {
         self.objects.write().clear();
+        self.tables.write().clear();
         self.files.write().clear();
         self.checkpoints.lock().clear();
     }
@@ -216,59 +221,55 @@ impl Database {
 
     // ---- open files
 
-    /// A use of the file behind `table:`, `colgroup:` or `file:`; opens it if need be.
+    /// A use of a file; opens it if need be.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a missing object, `EBUSY` for one in exclusive use.
-    pub(crate) fn open_object(&self, uri: &str) -> Result<InUse> {
-        let uri = uri.split('(').next().unwrap_or(uri);
+    /// [`Error::NotFound`] for a missing file, `EBUSY` for one in exclusive use.
+    pub(crate) fn open_file(&self, uri: &str) -> Result<InUse> {
         if let Some(file) = self.known(uri) {
             return file.use_shared();
         }
-        // Two threads that want the same unknown object must not open its file twice.
+        // Two threads that want the same unknown file must not open it twice.
         let _schema = self.schema_lock.lock();
-        self.open_object_locked(uri)?.use_shared()
+        self.open_file_locked(uri)?.use_shared()
     }
 
-    /// The same under the schema lock, without a use.
-    pub(crate) fn open_object_locked(&self, uri: &str) -> Result<Arc<FileHandle>> {
-        if let Some(file) = self.known(uri) {
-            return Ok(file);
-        }
-        let source = self.source_of(uri)?;
-        let file = self.open_file_locked(&source)?;
-        if uri != source {
-            self.objects.write().insert(uri.into(), Arc::clone(&file));
-        }
-        Ok(file)
-    }
-
-    /// The `file:` URI behind an object.
+    /// The `file:` URI behind `file:`, `colgroup:`, `index:` or a table without named columns.
     pub(crate) fn source_of(&self, uri: &str) -> Result<String> {
         if uri.starts_with("file:") {
             return Ok(uri.to_owned());
         }
         if let Some(table) = uri.strip_prefix("table:") {
-            let value = self.catalog.require(uri)?;
-            settings::require_simple(uri, &value)?;
+            self.catalog.require(uri)?;
             return match self.source_of(&format!("colgroup:{table}")) {
-                Err(Error::NotFound) => {
-                    Err(Error::invalid(format!("'{uri}' cannot be used until all column groups are created")))
-                }
+                Err(Error::NotFound) => Err(incomplete(uri)),
                 source => source,
             };
         }
-        let value = self.catalog.require(uri)?;
-        let source = Config::single(&value).text_or("source", "")?;
-        if !source.starts_with("file:") {
-            return Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet")));
-        }
-        Ok(source.to_owned())
+        source_in(uri, &self.catalog.require(uri)?)
     }
 
-    fn known(&self, uri: &str) -> Option<Arc<FileHandle>> {
+    pub(super) fn known(&self, uri: &str) -> Option<Arc<FileHandle>> {
         let map = if uri.starts_with("file:") { &self.files } else { &self.objects };
         map.read().get(uri).map(Arc::clone)
+    }
+
+    /// The handle of a table with named columns that was used before.
+    pub(super) fn known_table(&self, uri: &str) -> Option<Arc<TableHandle>> {
+        self.tables.read().get(uri).map(Arc::clone)
+    }
+
+    pub(super) fn remember(&self, uri: &str, file: &Arc<FileHandle>) {
+        self.objects.write().insert(uri.into(), Arc::clone(file));
+    }
+
+    pub(super) fn remember_table(&self, table: &Arc<TableHandle>) {
+        self.tables.write().insert(table.uri.as_str().into(), Arc::clone(table));
+    }
+
+    /// Forgets the handle of a table with named columns.
+    pub(super) fn forget_table(&self, uri: &str) {
+        self.tables.write().remove(uri);
     }
 
     /// The open handle of a file, if there is one.
@@ -296,23 +297,26 @@ impl Database {
         Ok(file)
     }
 
-    /// A use of an object as of a named checkpoint.
+    /// A use of a file as of a named checkpoint.
     pub(crate) fn open_checkpoint(&self, uri: &str, checkpoint: &str) -> Result<InUse> {
-        let uri = uri.split('(').next().unwrap_or(uri);
         let _schema = self.schema_lock.lock();
-        let source = self.source_of(uri)?;
-        let value = self.catalog.require(&source)?;
-        let checkpoints = checkpoints_of(&value, &source)?;
+        self.open_checkpoint_locked(uri, checkpoint)
+    }
+
+    /// The same under the schema lock.
+    pub(super) fn open_checkpoint_locked(&self, source: &str, checkpoint: &str) -> Result<InUse> {
+        let value = self.catalog.require(source)?;
+        let checkpoints = checkpoints_of(&value, source)?;
         let found = find_named(&checkpoints, checkpoint).ok_or(Error::NotFound)?;
         let mut open = self.checkpoints.lock();
         // The name of an internal checkpoint is never given twice, that of an application's may be.
-        let key = (source.clone().into_boxed_str(), format!("{}@{}", found.name, found.order).into_boxed_str());
+        let key = (Box::from(source), format!("{}@{}", found.name, found.order).into_boxed_str());
         // Handles that nobody uses any more pin nothing.
         open.retain(|_, file| file.is_used());
         if let Some(file) = open.get(&key) {
             return file.use_shared();
         }
-        let file = self.open_at(&source, &value, Some(found), OpenMode::CheckpointReadOnly)?;
+        let file = self.open_at(source, &value, Some(found), OpenMode::CheckpointReadOnly)?;
         let used = file.use_shared();
         open.insert(key, file);
         used

@@ -76,18 +76,6 @@ pub(crate) fn file_id(uri: &str, value: &str) -> Result<u32> {
     id.and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::corrupt(uri, 0, "the metadata entry has no valid id"))
 }
 
-/// Refuses a table with named columns or column groups.
-pub(crate) fn require_simple(uri: &str, value: &str) -> Result<()> {
-    let config = Config::single(value);
-    for key in ["colgroups", "columns"] {
-        let item = config.get(key)?;
-        if item.is_some_and(|item| item.items().next().is_some()) {
-            return Err(Error::unsupported(format!("{uri}: tables with named columns are not supported yet")));
-        }
-    }
-    Ok(())
-}
-
 fn check_version(uri: &str, config: &Config<'_>) -> Result<()> {
     let major = config.i64_or("version.major", 0)?;
     let minor = config.i64_or("version.minor", 0)?;

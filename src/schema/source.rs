@@ -28,8 +28,20 @@ use std::sync::Arc;
 
 /// The prefixes that no extension can take over.
 const BUILT_IN: &[&str] = &[
-    "backup", "colgroup", "config", "file", "index", "layered", "log", "metadata", "object", "statistics", "system",
-    "table", "tier", "tiered",
+    "backup",
+    "colgroup",
+    "config",
+    "file",
+    "index",
+    "layered",
+    "log",
+    "metadata",
+    "object",
+    "statistics",
+    "system",
+    "table",
+    "tier",
+    "tiered",
 ];
 
 /// The prefixes of rows that belong to objects with checkpoints of the engine's own, or to no object.
@@ -84,7 +96,11 @@ impl Database {
         let dropped = self.in_operation(session, |services| source.drop_object(services, uri, stack));
         match dropped {
             Err(error) if matches!(error.code(), ErrorCode::NOTFOUND | ErrorCode::ENOENT) => {
-                if force { Ok(()) } else { Err(Error::NotFound) }
+                if force {
+                    Ok(())
+                } else {
+                    Err(Error::NotFound)
+                }
             }
             dropped => dropped,
         }

@@ -5,13 +5,16 @@
 use super::transaction::parse_isolation;
 use super::{Failure, Session};
 use crate::cursor::Cursor;
+use crate::event::Origin;
 use crate::plugin::config::Config;
+use crate::schema::Refused;
 use crate::txn::Isolation;
 use crate::{Error, ErrorCode, Result};
 
 impl Session {
-    /// Opens a cursor on `table:NAME`, `file:NAME`, `colgroup:NAME` or `metadata:`. Keys: `overwrite` (default true),
-    /// `raw`, `readonly`, `append`, `dump` (`print` or `hex`), `checkpoint`.
+    /// Opens a cursor on `table:NAME`, `index:TABLE:NAME`, `colgroup:TABLE:NAME`, `file:NAME` or `metadata:`. The columns
+    /// wanted of a table or index can follow its name: `table:NAME(COLUMN,...)`. Keys: `overwrite` (default true), `raw`,
+    /// `readonly`, `append`, `dump` (`print` or `hex`), `checkpoint`.
     ///
     /// # Errors
     /// `ENOENT` for a missing object; `EINVAL` for a bad configuration; `ENOTSUP` for kinds that don't exist or aren't
@@ -19,7 +22,7 @@ impl Session {
     pub fn open_cursor(&self, uri: &str, config: &str) -> Result<Cursor<'_>> {
         const METHOD: &str = "WT_SESSION.open_cursor";
         self.enter()?;
-        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::open_cursor(self, uri, config));
+        let opened = self.open_cursor_from(METHOD, uri, config);
         opened.map_err(|error| {
             let busy = error.code() == ErrorCode::EBUSY;
             let failure = if busy { Failure::Silent } else { Failure::SparesTransaction };
@@ -40,18 +43,41 @@ impl Session {
         self.enter()?;
         // WiredTiger asks the cursor for its key, and the failure is that of the accessor.
         cursor.get_key_raw()?;
-        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::duplicate_cursor(self, cursor, config));
+        let opened = self.connection.check_config(METHOD, cursor.uri(), config).and_then(|()| {
+            let config = self.connection.effective_config(METHOD, cursor.uri(), config);
+            crate::cursor::duplicate_cursor(self, cursor, &config)
+        });
         opened.map_err(|error| self.method_failed(METHOD, cursor.uri(), error, Failure::SparesTransaction))
     }
 
-    /// Creates `table:NAME` or `file:NAME`. An object that exists is left as it is, unless `exclusive` asks for an error.
-    /// Not part of a transaction.
+    /// Creates `table:NAME`, `colgroup:TABLE:NAME`, `index:TABLE:NAME` or `file:NAME`. An object that exists is left as it
+    /// is, unless `exclusive` asks for an error. An index on a table with records gets their entries. Not part of a
+    /// transaction.
     ///
     /// # Errors
-    /// `EINVAL` for a bad name or configuration; `EEXIST` with `exclusive`; `ENOTSUP` for kinds of objects and settings
-    /// that aren't built. Nothing has been created then.
+    /// `EINVAL` for a bad name or configuration; `ENOENT` for a column group or index of a missing table; `EBUSY` for an
+    /// index of a table on which a cursor is open or that has uncommitted changes; `EEXIST` with `exclusive`; `ENOTSUP` for
+    /// kinds of objects and settings that aren't built. Nothing has been created then.
     pub fn create(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.create", uri, config, || self.connection.create(self, uri, config))
+        const METHOD: &str = "WT_SESSION.create";
+        self.enter()?;
+        let checked = self.writable().and_then(|()| self.connection.check_config(METHOD, uri, config));
+        let created = checked
+            .map_err(Refused::from)
+            .and_then(|()| self.connection.create(self, uri, &self.connection.effective_config(METHOD, uri, config)));
+        created.map_err(|Refused { error, object, consequence, is_silent }| {
+            let failure = if is_silent { Failure::Silent } else { Failure::Full };
+            let code = error.code();
+            let error = if object.is_empty() {
+                self.method_failed(METHOD, uri, error, failure)
+            } else {
+                self.failed(Origin { object: &object, call: METHOD }, error, failure)
+            };
+            if let Some(text) = consequence {
+                self.connection.messenger.error(Origin::call(METHOD), code.0, &text);
+            }
+            error
+        })
     }
 
     /// Drops an object and removes its files. Keys: `force` (no error for a missing object; changes since the last
@@ -62,10 +88,9 @@ impl Session {
     pub fn drop(&self, uri: &str, config: &str) -> Result<()> {
         const METHOD: &str = "WT_SESSION.drop";
         self.enter()?;
-        let dropped = self
-            .writable()
-            .and_then(|()| super::check(METHOD, config))
-            .and_then(|()| self.connection.drop_object(self, uri, config));
+        let dropped = self.writable().and_then(|()| self.connection.check_config(METHOD, uri, config)).and_then(|()| {
+            self.connection.drop_object(self, uri, &self.connection.effective_config(METHOD, uri, config))
+        });
         dropped.map_err(|error| {
             let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
             self.method_failed(METHOD, uri, error, failure)
@@ -77,7 +102,7 @@ impl Session {
     /// # Errors
     /// `ENOENT`; `EBUSY` while a cursor is open on the object; `EINVAL` for a bad configuration.
     pub fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.alter", uri, config, || self.connection.alter(self, uri, config))
+        self.schema_call("WT_SESSION.alter", uri, config, |config| self.connection.alter(self, uri, config))
     }
 
     /// Checks every page, every block and their accounting of an object; what is wrong is reported to the event handler.
@@ -87,7 +112,10 @@ impl Session {
     /// `ENOENT`; `EBUSY` while a cursor is open on the object and for one that was changed since the last checkpoint;
     /// `WT_ERROR` for a damaged object.
     pub fn verify(&self, uri: &str, config: &str) -> Result<()> {
-        self.call("WT_SESSION.verify", uri, config, || self.connection.verify(self, uri, config))
+        const METHOD: &str = "WT_SESSION.verify";
+        self.call(METHOD, uri, config, || {
+            self.connection.verify(self, uri, &self.connection.effective_config(METHOD, uri, config))
+        })
     }
 
     /// Removes all records of an object. Built for the objects of data sources.
@@ -95,7 +123,7 @@ impl Session {
     /// # Errors
     /// `ENOENT`; `ENOTSUP` for other kinds of objects; those of the source.
     pub fn truncate(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.truncate", uri, config, || self.connection.truncate(self, uri, config))
+        self.schema_call("WT_SESSION.truncate", uri, config, |config| self.connection.truncate(self, uri, config))
     }
 
     /// Removes the records between two cursors on one object, both ends included; a missing end means the first or the
@@ -112,7 +140,7 @@ impl Session {
     ) -> Result<()> {
         let uri = |cursor: &Cursor<'_>| cursor.uri().to_owned();
         let object = start.as_deref().map(uri).or(stop.as_deref().map(uri)).unwrap_or_default();
-        self.schema_call("WT_SESSION.truncate", &object, config, || crate::cursor::truncate_range(self, start, stop))
+        self.schema_call("WT_SESSION.truncate", &object, config, |_| crate::cursor::truncate_range(self, start, stop))
     }
 
     /// Saves what can be saved of a damaged object. Built for the objects of data sources.
@@ -120,7 +148,7 @@ impl Session {
     /// # Errors
     /// `ENOTSUP` for other kinds of objects; those of the source.
     pub fn salvage(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.salvage", uri, config, || self.connection.salvage(self, uri, config))
+        self.schema_call("WT_SESSION.salvage", uri, config, |config| self.connection.salvage(self, uri, config))
     }
 
     /// Gives space back to the file system. Built for the objects of data sources.
@@ -128,7 +156,7 @@ impl Session {
     /// # Errors
     /// `EINVAL` inside a transaction; `ENOTSUP` for other kinds of objects; those of the source.
     pub fn compact(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.compact", uri, config, || {
+        self.schema_call("WT_SESSION.compact", uri, config, |config| {
             if self.in_transaction() {
                 return Err(Error::invalid("not permitted in a running transaction"));
             }
@@ -160,13 +188,14 @@ impl Session {
     /// `EINVAL` inside a transaction and for a bad configuration; errors of the file system. The former checkpoint is
     /// valid then.
     pub fn checkpoint(&self, config: &str) -> Result<()> {
-        self.call("WT_SESSION.checkpoint", "", config, || {
+        const METHOD: &str = "WT_SESSION.checkpoint";
+        self.call(METHOD, "", config, || {
             self.writable()?;
             if self.in_transaction() {
                 return Err(Error::invalid("not permitted in a running transaction"));
             }
             self.reset_cursors();
-            self.connection.checkpoint(config)
+            self.connection.checkpoint(&self.connection.effective_config(METHOD, "", config))
         })
     }
 
@@ -199,7 +228,8 @@ impl Session {
     }
 
     pub(crate) fn configure(&self, method: &'static str, config: &str) -> Result<()> {
-        super::check(method, config)?;
+        self.connection.check_config(method, "", config)?;
+        let config = &*self.connection.effective_config(method, "", config);
         self.reset_cursors();
         let word = Config::single(config).text_or("isolation", "")?;
         if !word.is_empty() {
@@ -212,16 +242,21 @@ impl Session {
         Ok(())
     }
 
+    fn open_cursor_from(&self, method: &'static str, uri: &str, config: &str) -> Result<Cursor<'_>> {
+        self.connection.check_config(method, uri, config)?;
+        crate::cursor::open_cursor(self, uri, &self.connection.effective_config(method, uri, config))
+    }
+
     fn schema_call(
         &self,
         method: &'static str,
         uri: &str,
         config: &str,
-        body: impl FnOnce() -> Result<()>,
+        body: impl FnOnce(&str) -> Result<()>,
     ) -> Result<()> {
         self.call(method, uri, config, || {
             self.writable()?;
-            body()
+            body(&self.connection.effective_config(method, uri, config))
         })
     }
 

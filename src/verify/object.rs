@@ -22,8 +22,8 @@ pub(crate) fn verify(db: &Database, uri: &str, config: &str) -> Result<()> {
         return Err(Error::unsupported("not supported for in-memory configurations"));
     }
     match uri.split_once(':').map_or("", |(kind, _)| kind) {
-        "table" | "file" | "colgroup" => {}
-        "index" | "tiered" => {
+        "table" | "file" | "colgroup" | "index" => {}
+        "tiered" => {
             return Err(Error::unsupported(format!("{uri}: objects of this kind are not supported yet")));
         }
         _ => return Err(Error::unsupported(format!("unknown object type: {uri}"))),
@@ -31,15 +31,16 @@ pub(crate) fn verify(db: &Database, uri: &str, config: &str) -> Result<()> {
     // A checkpoint would change what is being looked at; so would a drop.
     let _checkpoint = db.checkpoint_lock.lock();
     let _schema = db.schema_lock.lock();
-    let source = db.source_of(uri)?;
-    let value = db.catalog.require(&source)?;
-    let handle = db.open_handle(&source);
-    let _exclusive = handle.as_ref().map(|handle| handle.use_exclusively()).transpose()?;
-    if handle.is_some_and(|handle| handle.tree.is_dirty()) {
-        let text = format!("{source}: the object has changes since its last checkpoint");
+    let parts = db.parts_of(uri)?;
+    if parts.is_incomplete {
+        return Err(Error::invalid(format!("'{uri}' cannot be used until all column groups are created")));
+    }
+    let handles = db.use_exclusively(&parts.files)?;
+    if let Some(dirty) = handles.iter().find(|handle| handle.tree.is_dirty()) {
+        let text = format!("{}: the object has changes since its last checkpoint", dirty.uri);
         return Err(Error::new(ErrorCode::EBUSY, text));
     }
-    verify_source(db, &source, &value, settings)
+    parts.files.iter().try_for_each(|file| verify_source(db, file, &db.catalog.require(file)?, settings))
 }
 
 fn verify_source(db: &Database, uri: &str, value: &str, settings: VerifySettings) -> Result<()> {

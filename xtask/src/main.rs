@@ -4,8 +4,10 @@
 //! found and exits with status 1.
 
 mod config_schema;
+mod features;
 mod fuzz;
 mod fuzz_seeds;
+mod sizes;
 mod tidy;
 
 use std::path::Path;
@@ -17,8 +19,10 @@ const USAGE: &str = "usage: cargo xtask CHORE
 
   tidy                                 check the repository: layers, file lengths, unsafe code, documents
   config-schema [--check]              write src/config/schema/generated.rs from data/config-schema.json, or compare
+  features                             list the root package's features, one a line
   fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
   fuzz-seeds                           rebuild fuzz/seeds from tests/data
+  sizes                                measure the program with each feature (minutes), into docs/binary-size.md
 ";
 
 fn main() -> ExitCode {
@@ -39,8 +43,10 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["tidy"] => tidy::run(root),
         ["config-schema"] => config_schema::write(),
         ["config-schema", "--check"] => config_schema::check(),
+        ["features"] => features::run(root),
         ["fuzz", rest @ ..] => fuzz::run(root, rest),
         ["fuzz-seeds"] => fuzz_seeds::run(root),
+        ["sizes"] => sizes::run(root),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

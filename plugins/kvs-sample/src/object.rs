@@ -74,10 +74,9 @@ pub(crate) fn number_key(number: u64) -> Result<[u8; 4]> {
     match u32::try_from(number) {
         Ok(0) => Err(Error::invalid("0 is an invalid record number")),
         Ok(number) => Ok(number.to_be_bytes()),
-        Err(_) => Err(Error::new(
-            ErrorCode::ERANGE,
-            format!("record number {number}: the largest is {MAX_RECORD_NUMBER}"),
-        )),
+        Err(_) => {
+            Err(Error::new(ErrorCode::ERANGE, format!("record number {number}: the largest is {MAX_RECORD_NUMBER}")))
+        }
     }
 }
 

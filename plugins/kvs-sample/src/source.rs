@@ -167,12 +167,11 @@ impl DataSource for Kvs {
         let _use = self.store.use_alone(uri)?;
         let intact = self.store.alone(|database| database.check_integrity().map_err(|error| library(uri, error)))?;
         if !intact {
-            session.message(MessageLevel::Notice, &format!("{uri}: the store's file was damaged and has been repaired"));
+            session
+                .message(MessageLevel::Notice, &format!("{uri}: the store's file was damaged and has been repaired"));
         }
         self.store.write(uri, true, |table| {
-            table
-                .retain(|key, value| shape.check_stored(key, value).is_ok())
-                .map_err(|error| library(uri, error))
+            table.retain(|key, value| shape.check_stored(key, value).is_ok()).map_err(|error| library(uri, error))
         })
     }
 

@@ -6,7 +6,7 @@
 
 use crate::DIRECTORY;
 use hardwired_plugin::{Error, ErrorCode, Result};
-use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition, WriteTransaction};
+use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;

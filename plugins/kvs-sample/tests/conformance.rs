@@ -10,8 +10,6 @@ use hardwired_plugin::{ErrorCode, Result};
 use std::path::Path;
 use std::sync::Arc;
 
-const DROP: Config<'static> = Config::single("force=false");
-
 fn open(home: &Path) -> (KitSession, Arc<Kvs>) {
     let session = KitSession::new(home);
     let kvs = reopen(&session).unwrap();
@@ -55,7 +53,10 @@ fn unknown_options_and_a_second_opening_are_refused() {
         assert_eq!(error.code(), ErrorCode::EINVAL, "{config}");
         assert!(error.to_string().contains("unexpected configuration"), "{error}");
     }
-    assert_eq!(code(kvs.checkpoint(&session, DROP).and_then(|()| kvs.size(&session, "kvs:a"))), ErrorCode::NOTFOUND);
+    assert_eq!(
+        code(kvs.checkpoint(&session, Config::single("force=false")).and_then(|()| kvs.size(&session, "kvs:a"))),
+        ErrorCode::NOTFOUND
+    );
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn a_checkpoint_makes_changes_durable_and_so_does_the_end() {
     let mut cursor = kvs.open_cursor(&session, "kvs:a", Config::single("key_format=r,value_format=u,append")).unwrap();
     let mut written = numbered(0, b"one");
     cursor.insert(&session, &mut written).unwrap();
-    kvs.checkpoint(&session, DROP).unwrap();
+    kvs.checkpoint(&session, Config::single("force=false")).unwrap();
     written.set_value(b"two");
     cursor.insert(&session, &mut written).unwrap();
     drop(cursor);
@@ -125,7 +126,7 @@ fn objects_with_cursors_are_busy() {
         kvs.create(&session, uri, Config::single("key_format=u,value_format=u")).unwrap();
     }
     let cursor = kvs.open_cursor(&session, "kvs:a", Config::single("")).unwrap();
-    assert_eq!(code(kvs.drop_object(&session, "kvs:a", DROP)), ErrorCode::EBUSY);
+    assert_eq!(code(kvs.drop_object(&session, "kvs:a", Config::single("force=false"))), ErrorCode::EBUSY);
     assert_eq!(code(kvs.rename(&session, "kvs:a", "kvs:c", none)), ErrorCode::EBUSY);
     assert_eq!(code(kvs.truncate(&session, "kvs:a", none)), ErrorCode::EBUSY);
     assert_eq!(code(kvs.verify(&session, "kvs:a", none)), ErrorCode::EBUSY);
@@ -137,7 +138,7 @@ fn objects_with_cursors_are_busy() {
     assert_eq!(code(kvs.rename(&session, "kvs:a", "kvs:b", none)), ErrorCode::EEXIST);
     assert_eq!(kvs.rename(&session, "kvs:a", "kvs:", none).unwrap_err().to_string(), "unsupported object: kvs:");
     kvs.rename(&session, "kvs:a", "kvs:c", none).unwrap();
-    kvs.drop_object(&session, "kvs:c", DROP).unwrap();
+    kvs.drop_object(&session, "kvs:c", Config::single("force=false")).unwrap();
 }
 
 #[test]

@@ -421,7 +421,10 @@ impl DataSourceKit {
             found.recno
         );
         cursor.remove(session, &mut numbered(3, b"")).expect("remove");
-        assert!(matches!(cursor.search(session, &mut numbered(3, b"")), Err(Error::NotFound)), "a removed record number");
+        assert!(
+            matches!(cursor.search(session, &mut numbered(3, b"")), Err(Error::NotFound)),
+            "a removed record number"
+        );
         drop((append, cursor));
         self.drop_object(&uri);
     }
