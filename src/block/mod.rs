@@ -5,6 +5,7 @@
 //! - [`CheckpointCookie`], [`Address`]: what parents and metadata remember of a file.
 //! - [`Verifier`]: whether every byte of a file is used as its checkpoints say.
 //! - [`ExtentSet`]: disjoint byte ranges.
+//! - [`BlockTransform`]: compression and encryption, which callers apply to what they write and read.
 //!
 //! Everything that is read from the file is checked against stated bounds before it is used; a damaged file gives an
 //! error that names file and offset.
@@ -38,6 +39,7 @@ mod manager_tests;
 mod model_tests;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod transform;
 mod verify;
 
 pub use crate::page::HEADER_SIZE;
@@ -48,4 +50,5 @@ pub use descriptor::{MAX_ALLOCATION_SIZE, MIN_ALLOCATION_SIZE, check_allocation_
 pub use extent_list::{ListContents, ListKind, Trailer, decode as decode_extent_list};
 pub use extents::{Extent, ExtentSet, Fit, Overlap};
 pub use manager::{BlockManager, BlockSettings, BlockStatistics, ChecksumMode, OpenMode};
+pub use transform::{BlockTransform, KeyedEncryptor};
 pub use verify::{Leaks, Verifier};

@@ -13,6 +13,7 @@
 
 mod builder;
 mod close;
+mod encryption;
 mod inspect;
 mod objects;
 mod open;

@@ -1,16 +1,18 @@
 //! Opening a database: the sequence of block specification, section 16.1.
 //!
 //! 1. The application's string is checked, early extensions run, the file system is chosen: no file has been touched.
-//! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled.
+//! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled. The
+//!    encryptor gets its key.
 //! 3. An existing database is inspected through a read-only handle on its metadata: whatever can't be served is refused
 //!    here, before anything is changed. The key provider gets its blob.
 //! 4. A new database gets its files, the turtle last; the metadata is opened for use, the history store's file is made,
 //!    threads start.
 
+use super::encryption::{self, Encryption};
 use super::servers::Servers;
 use super::services::ConnectionServices;
 use super::{Connection, ConnectionInner, Resources, inspect};
-use crate::block::BlockManager;
+use crate::block::{BlockManager, KeyedEncryptor};
 use crate::cache::{Cache, CacheLimits};
 use crate::config::added::AddedKeys;
 use crate::config::settings::ConnectionSettings;
@@ -32,6 +34,7 @@ use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What an open is called with.
 pub(super) struct OpenCall<'a> {
@@ -56,9 +59,11 @@ pub(super) fn open(call: OpenCall<'_>) -> Result<Connection> {
         let error = match error {
             Error::NotFound => Error::new(ErrorCode::ENOENT, "not found"),
             Error::Corrupt(corruption) => Error::new(ErrorCode::TRY_SALVAGE, corruption.to_string()),
-            error => error,
+            error => encryption::redacted(error),
         };
-        messenger.report(Origin::call(CALL), &error);
+        for line in error.to_string().lines() {
+            messenger.error(Origin::call(CALL), error.code().0, line);
+        }
         error
     })
 }
@@ -96,38 +101,44 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     for notice in &home.notices {
         messenger.message(Origin::call(CALL), Category::Default, Level::Notice, || notice.clone());
     }
-    let (settings, merged) = settle(call, &sources, &*fs, readonly)?;
-    configure_messages(messenger, &Config::single(&merged))?;
-    extensions.load_late(call.given, Config::single(&merged).get("extensions")?)?;
-    let opening =
-        Opening { call, messenger, fs, home, settings, readonly, services, table: Arc::clone(extensions.table()) };
+    let Settled { settings, merged, encryption } = settle(call, &sources, &*fs, readonly)?;
+    let merged = Config::single(&merged);
+    configure_messages(messenger, &merged)?;
+    extensions.load_late(call.given, merged.get("extensions")?)?;
+    extensions.load_built_in(merged.get("builtin_extension_config")?)?;
+    let table = Arc::clone(extensions.table());
+    let encryptor = encryption.encryptor(&table)?;
+    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, encryptor };
     opening.finish(extensions, &sources)
 }
 
 /// The environment's configuration, if it may be used.
-fn environment(config: &str) -> Result<String> {
+fn environment(config: &str) -> Result<Zeroizing<String>> {
     if !Config::single(config).bool_or("use_environment", true)? {
-        return Ok(String::new());
+        return Ok(Zeroizing::default());
     }
-    Ok(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default())
+    Ok(Zeroizing::new(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default()))
 }
 
-/// Reads the configuration files and settles everything: typed settings, and all of it as one string.
-fn settle(
-    call: &OpenCall<'_>,
-    sources: &Sources<'_>,
-    fs: &dyn FileSystem,
-    readonly: bool,
-) -> Result<(ConnectionSettings, String)> {
-    let read = |name: &str| -> Result<String> {
-        match home::read_config_file(fs, call.home, name)? {
-            Some(bytes) => file_text(name, &bytes),
-            None => Ok(String::new()),
+/// What the configuration comes to.
+struct Settled {
+    settings: ConnectionSettings,
+    /// All of it as one string, without the secret key.
+    merged: String,
+    encryption: Encryption,
+}
+
+/// Reads the configuration files and settles everything.
+fn settle(call: &OpenCall<'_>, sources: &Sources<'_>, fs: &dyn FileSystem, readonly: bool) -> Result<Settled> {
+    let read = |name: &str| -> Result<Zeroizing<String>> {
+        match home::read_config_file(fs, call.home, name)?.map(Zeroizing::new) {
+            Some(bytes) => file_text(name, &bytes).map(Zeroizing::new),
+            None => Ok(Zeroizing::default()),
         }
     };
     let preliminary = sources.preliminary();
     let uses_base = Config::new(&preliminary).bool_or("config_base", true)?;
-    let base_file = if uses_base { read(BASE_CONFIG_FILE)? } else { String::new() };
+    let base_file = if uses_base { read(BASE_CONFIG_FILE)? } else { Zeroizing::default() };
     let user_file = read(USER_CONFIG_FILE)?;
     let sources = Sources { base_file: &base_file, user_file: &user_file, ..*sources };
     sources.check()?;
@@ -136,12 +147,12 @@ fn settle(
     let overlay = if readonly { READONLY_OVERLAY } else { "" };
     let stack = [defaults, version, base, application, user, environment, overlay];
     let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
-    let mut whole = merge(&stack, None)?;
+    let mut merged = merge(&stack, Some(encryption::STRIP))?;
     // Merging sorts a list; extensions are loaded in the order in which they are named.
     if let Some(extensions) = Config::new(&stack).get("extensions")? {
-        whole.extend([",extensions=", extensions.source()]);
+        merged.extend([",extensions=", extensions.source()]);
     }
-    Ok((settings, whole))
+    Ok(Settled { settings, merged, encryption: Encryption::parse(&stack)? })
 }
 
 /// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
@@ -175,6 +186,7 @@ struct Opening<'a> {
     readonly: bool,
     services: Arc<ConnectionServices>,
     table: Arc<ExtensionTable>,
+    encryptor: Option<Arc<KeyedEncryptor>>,
 }
 
 impl Opening<'_> {
@@ -188,7 +200,8 @@ impl Opening<'_> {
             Some(turtle) => {
                 turtle.check_version()?;
                 let parts = self.parts(&txns, &cache, true);
-                Some(inspect::inspect(parts, turtle, self.readonly)?)
+                let inspected = inspect::inspect(parts, turtle, self.readonly);
+                Some(inspected.map_err(|error| encryption::explain(error, self.encryptor.is_some()))?)
             }
             None => None,
         };
@@ -247,6 +260,7 @@ impl Opening<'_> {
             txns: Arc::clone(txns),
             cache: Arc::clone(cache),
             extensions: Arc::clone(&self.table),
+            encryptor: self.encryptor.clone(),
             services: Arc::clone(&self.services) as _,
             readonly,
             in_memory: false,

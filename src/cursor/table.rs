@@ -153,6 +153,12 @@ impl<R: Records, O> TableCursor<R, O> {
         }
     }
 
+    /// The order of its key and another.
+    pub(crate) fn compare(&self, other: &[u8]) -> Result<Ordering> {
+        let order = self.tree.key_order().compare(self.key()?, other);
+        self.tree.key_order().check().map(|()| order)
+    }
+
     // ---- reading
 
     /// Steps to the neighbour, from no position to the first (last) record of the bounds.
@@ -176,12 +182,12 @@ impl<R: Records, O> TableCursor<R, O> {
                 }
             }
         });
-        match stepped {
-            Ok(true) if self.bounds.is_empty() || self.bounds.place(self.tree.key()) == Place::Inside => {
+        match stepped.and_then(|found| Ok(found && self.bounds.admit(self.tree.key_order(), self.tree.key())?)) {
+            Ok(true) => {
                 self.stand_in_tree(session);
                 Ok(())
             }
-            Ok(_) => {
+            Ok(false) => {
                 self.leave(session);
                 Err(Error::NotFound)
             }
@@ -197,9 +203,7 @@ impl<R: Records, O> TableCursor<R, O> {
         let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.bounds.is_empty() && self.bounds.place(&self.key_buffer) != Place::Inside {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         match session.read(|txn| tree.search(txn, key_buffer)) {
             Ok(true) => {
@@ -264,9 +268,7 @@ impl<R: Records, O> TableCursor<R, O> {
     pub(crate) fn insert(&mut self, session: &Session) -> Result<()> {
         let external = self.take_key_and_value()?;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, value_buffer, overwrite, .. } = self;
         match session.write(|txn| tree.insert(txn, key_buffer, value_buffer, *overwrite)) {
             Ok(()) => {
@@ -283,9 +285,7 @@ impl<R: Records, O> TableCursor<R, O> {
     pub(crate) fn update(&mut self, session: &Session) -> Result<()> {
         let external = self.take_key_and_value()?;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         self.update_and_stand(session, external, self.overwrite)
     }
 
@@ -294,9 +294,7 @@ impl<R: Records, O> TableCursor<R, O> {
         let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         let removed = session.write(|txn| tree.remove(txn, key_buffer));
         match removed {
@@ -321,9 +319,7 @@ impl<R: Records, O> TableCursor<R, O> {
         }
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         let reserved = session.write(|txn| tree.reserve(txn, key_buffer));
         match reserved {
@@ -356,9 +352,7 @@ impl<R: Records, O> TableCursor<R, O> {
         }
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, value_buffer, .. } = self;
         let found = session.read(|txn| {
             let found = tree.search(txn, key_buffer)?;
@@ -411,7 +405,7 @@ impl<R: Records, O> TableCursor<R, O> {
     pub(crate) fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
         self.check_bound()?;
         match self.tree.bound(side == BoundSide::Lower, &self.key_buffer, inclusive)? {
-            Some((key, inclusive)) => self.bounds.set(side, &key, inclusive),
+            Some((key, inclusive)) => self.bounds.set(self.tree.key_order(), side, &key, inclusive),
             None => {
                 self.bounds.remove(side);
                 Ok(())
@@ -514,8 +508,13 @@ impl<R: Records, O> TableCursor<R, O> {
         }
     }
 
-    fn in_bounds(&self) -> bool {
-        self.bounds.is_empty() || self.bounds.place(&self.key_buffer) == Place::Inside
+    /// [`Error::NotFound`] if the key in the buffer is out of bounds.
+    fn require_in_bounds(&mut self, external: bool) -> Result<()> {
+        match self.bounds.admit(self.tree.key_order(), &self.key_buffer) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.miss(external, Error::NotFound)),
+            Err(error) => Err(self.miss(external, error)),
+        }
     }
 
     /// The slots after a failure: the application's key stays, an internal one is gone with the position.
@@ -591,7 +590,7 @@ fn step_from_key<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, 
         Direction::Next => tree.seek_ge(txn, key)?,
         Direction::Prev => tree.seek_le(txn, key)?,
     };
-    if found && tree.key() == key { step_tree(tree, txn, direction) } else { Ok(found) }
+    if found && is_at(tree, key)? { step_tree(tree, txn, direction) } else { Ok(found) }
 }
 
 fn start_at_bound<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
@@ -599,28 +598,37 @@ fn start_at_bound<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction,
         Direction::Next => tree.seek_ge(txn, &bound.key)?,
         Direction::Prev => tree.seek_le(txn, &bound.key)?,
     };
-    if found && !bound.inclusive && tree.key() == bound.key { step_tree(tree, txn, direction) } else { Ok(found) }
+    if found && !bound.inclusive && is_at(tree, &bound.key)? { step_tree(tree, txn, direction) } else { Ok(found) }
+}
+
+/// Whether it stands at `key`, which with a collator needn't mean the same bytes.
+fn is_at<R: Records>(tree: &R, key: &[u8]) -> Result<bool> {
+    let order = tree.key_order();
+    let is_at = order.compare(tree.key(), key).is_eq();
+    order.check().map(|()| is_at)
 }
 
 /// The record with `key`, else the next larger one in bounds, else the next smaller one in bounds.
 fn near<R: Records>(tree: &mut R, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
-    let inside = |tree: &R| bounds.is_empty() || bounds.place(tree.key()) == Place::Inside;
-    match bounds.place(key) {
+    let inside = |tree: &R| bounds.admit(tree.key_order(), tree.key());
+    match bounds.place(tree.key_order(), key)? {
         Place::Below => {
             let Some(lower) = bounds.lower() else { return Ok(None) };
-            let found = start_at_bound(tree, txn, Direction::Next, lower)? && inside(tree);
+            let found = start_at_bound(tree, txn, Direction::Next, lower)? && inside(tree)?;
             Ok(found.then_some(Ordering::Greater))
         }
         Place::Above => {
             let Some(upper) = bounds.upper() else { return Ok(None) };
-            let found = start_at_bound(tree, txn, Direction::Prev, upper)? && inside(tree);
+            let found = start_at_bound(tree, txn, Direction::Prev, upper)? && inside(tree)?;
             Ok(found.then_some(Ordering::Less))
         }
         Place::Inside => {
-            if tree.seek_ge(txn, key)? && inside(tree) {
-                return Ok(Some(tree.order(tree.key(), key)));
+            if tree.seek_ge(txn, key)? && inside(tree)? {
+                let order = tree.order(tree.key(), key);
+                tree.key_order().check()?;
+                return Ok(Some(order));
             }
-            let found = tree.seek_le(txn, key)? && inside(tree);
+            let found = tree.seek_le(txn, key)? && inside(tree)?;
             Ok(found.then_some(Ordering::Less))
         }
     }

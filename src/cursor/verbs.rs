@@ -314,7 +314,7 @@ impl Cursor<'_> {
                 if !mine.file.is_same(&theirs.file) {
                     return Err(Error::invalid("cursors must reference the same object"));
                 }
-                Ok(mine.key()?.cmp(theirs.key()?))
+                mine.compare(theirs.key()?)
             }
             (Kind::Named(mine), Kind::Named(theirs)) if mine.rows.file.is_same(&theirs.rows.file) => {
                 Ok(mine.rows.key()?.cmp(theirs.rows.key()?))

@@ -36,6 +36,9 @@ pub struct LoadedExtensions {
     key_provider: Option<Arc<dyn KeyProvider>>,
 }
 
+/// What a full build of WiredTiger has built in, in its order.
+const BUILT_IN_COMPRESSORS: &[&str] = &["lz4", "snappy", "zlib", "zstd"];
+
 struct Loaded {
     label: Label,
     kind: ExtensionKind,
@@ -131,6 +134,41 @@ impl LoadedExtensions {
             }
         }
         Ok(())
+    }
+
+    /// Registers the linked compressors that WiredTiger has built in, but for those whose name an entry has brought: so a
+    /// database opens without a list, and a level given in an entry counts. `config` is the value of
+    /// `builtin_extension_config`: for each name its configuration.
+    ///
+    /// # Errors
+    /// `EINVAL` for a name that isn't one of theirs, or isn't linked; an extension's own error, unchanged.
+    pub fn load_built_in(&mut self, config: Option<Item<'_>>) -> Result<()> {
+        let mut configs = Vec::new();
+        for item in config.iter().flat_map(|config| config.items()) {
+            let (name, value) = item?;
+            if !BUILT_IN_COMPRESSORS.contains(&name.text()) || self.built_in(name.text()).is_none() {
+                return Err(Error::invalid(format!(
+                    "builtin_extension_config: '{}' is no built-in extension of this program",
+                    name.text()
+                )));
+            }
+            configs.push((name.text(), value.text()));
+        }
+        for name in BUILT_IN_COMPRESSORS {
+            if let Some(extension) = self.built_in(name)
+                && !self.table.has_compressor(name)
+            {
+                let mut request = ExtensionRequest::new(*name);
+                let config = configs.iter().rev().find(|(configured, _)| configured == name);
+                request.config = config.map_or_else(String::new, |(_, config)| (*config).to_owned());
+                self.load(&request, extension)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn built_in(&self, name: &str) -> Option<&'static Extension> {
+        self.registry.iter().find(|extension| extension.kind() == ExtensionKind::Compressor && extension.name() == name)
     }
 
     fn load_given<'g>(&mut self, given: impl Iterator<Item = &'g Given>) -> Result<()> {

@@ -14,6 +14,7 @@
 //! Source: extensions specification, sections 2 to 6.
 
 mod builtin;
+mod encryptors;
 mod given;
 mod guard;
 mod known;

@@ -232,7 +232,12 @@ const LINKED: &str = "linked: both (file system), some-files (file system), both
 #[case(
     "/no/libwiredtiger_snappy.so",
     ErrorCode::ERROR,
-    "extension 'snappy' (named by '/no/libwiredtiger_snappy.so') is not linked into this program; LINKED; 'snappy' (compressor) is not part of this release of hardwired"
+    "extension 'snappy' (named by '/no/libwiredtiger_snappy.so') is not linked into this program; LINKED; the feature 'snappy' of the hardwired crate adds it"
+)]
+#[case(
+    "kvs_sample",
+    ErrorCode::ERROR,
+    "extension 'kvs_sample' is not linked into this program; LINKED; the feature 'kvs-sample' of the hardwired crate adds it"
 )]
 #[case(
     "libwiredtiger_key_provider.so",

@@ -257,7 +257,7 @@ impl Database {
         name::file_path(&self.home, uri)?;
         let id = u32::try_from(self.next_file_id()).map_err(|_| Error::panic("out of file ids"))?;
         let value = metadata::file(config, id)?;
-        let settings = FileSettings::parse(uri, &value)?;
+        let settings = FileSettings::parse(uri, &value, self.object_extensions())?;
         check_allocation_size(settings.block.allocation_size)?;
         Format::parse(&settings.key_format)?;
         Format::parse(&settings.value_format)?;

@@ -10,8 +10,9 @@ use super::catalog::{Catalog, Change};
 use super::handle::{FileHandle, FileParts, InUse};
 use super::open::source_in;
 use super::table::{TableHandle, incomplete};
+use super::transform::ObjectExtensions;
 use super::{name, settings};
-use crate::block::{BlockManager, OpenMode};
+use crate::block::{BlockManager, KeyedEncryptor, OpenMode};
 use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
 use crate::event::{Category, Level, Messenger, Origin};
@@ -41,6 +42,8 @@ pub(crate) struct DatabaseParts {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    /// The connection's encryptor with its key.
+    pub(crate) encryptor: Option<Arc<KeyedEncryptor>>,
     /// What extensions get from the connection.
     pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
@@ -73,6 +76,8 @@ pub(crate) struct Database {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    /// The connection's encryptor with its key.
+    pub(crate) encryptor: Option<Arc<KeyedEncryptor>>,
     /// What extensions get from the connection; it knows the connection only weakly.
     pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
@@ -116,6 +121,7 @@ impl Database {
             txns: parts.txns,
             cache: parts.cache,
             extensions: parts.extensions,
+            encryptor: parts.encryptor,
             services: parts.services,
             readonly: parts.readonly,
             in_memory: parts.in_memory,
@@ -340,8 +346,14 @@ impl Database {
         mode: OpenMode,
     ) -> Result<Arc<FileHandle>> {
         let path = name::file_path(&self.home, uri)?;
-        let parts = OpenParts { fs: &*self.fs, txns: &self.txns, cache: &self.cache, base: self.base_write_gen };
+        let (fs, txns, cache, base) = (&*self.fs, &self.txns, &self.cache, self.base_write_gen);
+        let parts = OpenParts { fs, txns, cache, base, extensions: self.object_extensions() };
         open_file(&parts, &path, uri, value, checkpoint, mode)
+    }
+
+    /// What objects' configurations are resolved with.
+    pub(crate) fn object_extensions(&self) -> ObjectExtensions<'_> {
+        ObjectExtensions { table: &self.extensions, encryptor: self.encryptor.as_ref() }
     }
 
     /// Forgets a file and whatever led to it. Handles in use stay usable.
@@ -392,6 +404,7 @@ struct OpenParts<'a> {
     txns: &'a Arc<TxnGlobal>,
     cache: &'a Arc<Cache>,
     base: ConnectionBase,
+    extensions: ObjectExtensions<'a>,
 }
 
 fn open_metadata_file(
@@ -402,7 +415,8 @@ fn open_metadata_file(
 ) -> Result<Arc<FileHandle>> {
     let path = parts.home.join("WiredTiger.wt");
     let mode = if parts.readonly { OpenMode::CheckpointReadOnly } else { OpenMode::Live };
-    let open = OpenParts { fs: &*parts.fs, txns: &parts.txns, cache: &parts.cache, base };
+    let extensions = ObjectExtensions { table: &parts.extensions, encryptor: parts.encryptor.as_ref() };
+    let open = OpenParts { fs: &*parts.fs, txns: &parts.txns, cache: &parts.cache, base, extensions };
     open_file(&open, &path, METADATA_URI, value, checkpoint, mode)
 }
 
@@ -415,7 +429,7 @@ fn open_file(
     checkpoint: Option<&Checkpoint>,
     mode: OpenMode,
 ) -> Result<Arc<FileHandle>> {
-    let file = settings::FileSettings::parse(uri, value)?;
+    let file = settings::FileSettings::parse(uri, value, parts.extensions)?;
     let reason = if mode == OpenMode::Live { OpenReason::Normal } else { OpenReason::Checkpoint };
     let generations = TreeGenerations::open(checkpoint, parts.base, reason);
     let name = uri.strip_prefix("file:").unwrap_or(uri);

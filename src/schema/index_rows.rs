@@ -11,6 +11,7 @@
 use super::columns::Layout;
 use super::records::Records;
 use super::table::{Index, TableHandle};
+use crate::btree::KeyOrder;
 use crate::txn::Txn;
 use crate::{Error, Result};
 use std::cmp::Ordering;
@@ -166,7 +167,11 @@ impl Records for IndexRows {
         Err(read_only())
     }
 
-    /// An entry that starts with the key sought is equal to it.
+    fn key_order(&self) -> &KeyOrder {
+        self.entries.key_order()
+    }
+
+    /// An entry that starts with the key sought is equal to it. (Indices with a collator aren't built.)
     fn order(&self, found: &[u8], sought: &[u8]) -> Ordering {
         found.get(..sought.len()).unwrap_or(found).cmp(sought)
     }

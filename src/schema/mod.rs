@@ -32,6 +32,7 @@ mod settings;
 mod source;
 mod source_records;
 mod table;
+mod transform;
 mod users;
 mod view;
 

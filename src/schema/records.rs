@@ -9,7 +9,7 @@
 
 use super::handle::FileHandle;
 use crate::Result;
-use crate::btree::{PutMode, TreeCursor};
+use crate::btree::{KeyOrder, PutMode, TreeCursor};
 use crate::txn::Txn;
 use std::cmp::Ordering;
 
@@ -57,10 +57,13 @@ pub(crate) trait Records {
     /// The largest key, whoever may see it.
     fn largest_key(&mut self) -> Result<Option<Vec<u8>>>;
 
-    /// How the key of a record compares to a key that was sought.
+    /// The order of the records' keys.
+    fn key_order(&self) -> &KeyOrder;
+
+    /// How the key of a record compares to a key that was sought; with a collator see [`KeyOrder::check`].
     #[inline]
     fn order(&self, found: &[u8], sought: &[u8]) -> Ordering {
-        found.cmp(sought)
+        self.key_order().compare(found, sought)
     }
 
     /// What a bound at a key means for the keys of records: a key and whether it is inside, or `None` for no bound.
@@ -86,6 +89,11 @@ pub(crate) fn open_records(file: &FileHandle) -> Box<dyn Records> {
 }
 
 impl Records for TreeCursor {
+    #[inline]
+    fn key_order(&self) -> &KeyOrder {
+        Self::key_order(self)
+    }
+
     #[inline]
     fn reset(&mut self) {
         Self::reset(self);

@@ -15,6 +15,7 @@
 use super::columns::Layout;
 use super::records::Records;
 use super::table::{Index, TableHandle};
+use crate::btree::KeyOrder;
 use crate::txn::{Isolation, Txn};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -368,6 +369,11 @@ impl Records for TableRows {
 
     fn largest_key(&mut self) -> Result<Option<Vec<u8>>> {
         self.groups.first_mut().map_or(Ok(None), |group| group.largest_key())
+    }
+
+    fn key_order(&self) -> &KeyOrder {
+        static BYTE_WISE: KeyOrder = KeyOrder::BYTE_WISE;
+        self.groups.first().map_or(&BYTE_WISE, |group| group.key_order())
     }
 
     fn order(&self, found: &[u8], sought: &[u8]) -> std::cmp::Ordering {
