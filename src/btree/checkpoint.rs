@@ -153,8 +153,8 @@ impl Tree {
         let from = entries.len();
         if leaf.is_dirty() {
             // What `write_leaf` leaves behind was made after the snapshot, so the page is not replaced then.
-            let refresh = leaf.is_bloated(inner, self.leaf_image_max() as usize)
-                && leaf.max_txn() < self.txns.oldest_id();
+            let refresh =
+                leaf.is_bloated(inner, self.leaf_image_max() as usize) && leaf.max_txn() < self.txns.oldest_id();
             let written = self.write_leaf(leaf, inner, &View::Snapshot(snapshot), refresh)?;
             entries.extend(written.blocks.iter().map(|block| block.child.clone()));
             if written.leftover {

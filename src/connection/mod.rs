@@ -24,7 +24,6 @@ mod services;
 pub use builder::Builder;
 
 use crate::checkpoint::{self, Request};
-use crate::config::added::AddedKeys;
 use crate::event::{EventHandler, Messenger};
 use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
@@ -145,8 +144,6 @@ pub(crate) struct ConnectionInner {
     resources: Mutex<Option<Resources>>,
     /// What extensions get of this connection.
     services: Arc<ConnectionServices>,
-    /// Keys that the application has added to methods.
-    added_keys: AddedKeys,
 }
 
 /// What is released at close, in this order.

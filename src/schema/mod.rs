@@ -43,7 +43,6 @@ pub(crate) use handle::{FileHandle, InUse};
 pub(crate) use index_rows::IndexRows;
 pub(crate) use name::file_path;
 pub(crate) use open::{At, NamedTable, OpenIndex, OpenIndices, OpenTable, object_and_projection};
-#[allow(unused_imports, reason = "the calls of data sources use all of them")]
 pub(crate) use operation::{CallServices, CallingSession, MetadataOperation, NoTransaction, no_transaction};
 pub(crate) use projection::Projection;
 pub(crate) use records::Records;

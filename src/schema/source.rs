@@ -24,6 +24,7 @@ use crate::plugin::config::Config;
 use crate::plugin::data_source::{self, DataSource, DataSourceCursor, Record, Truncated};
 use crate::plugin::services::SessionServices;
 use crate::{Error, ErrorCode, Result};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The prefixes that no extension can take over.
@@ -279,9 +280,8 @@ impl Database {
     }
 
     /// A method's defaults, with what `configure_method` has added for the URI's type.
-    fn defaults_of(&self, method: &'static Method, uri: &str) -> std::borrow::Cow<'static, str> {
-        let _ = uri;
-        method.base.into()
+    fn defaults_of(&self, method: &'static Method, uri: &str) -> Cow<'static, str> {
+        self.added_keys.defaults(method, uri)
     }
 
     /// Runs a callback whose metadata changes are written if it succeeds. The schema lock is held.

@@ -459,7 +459,11 @@ impl Slots {
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
         let (first, last) = (key_of(*first), key_of(*last));
         // A single key's whole length would fit no other key; with an order of its own, prefixes mean nothing.
-        let shared = if words.len() == 1 || self.order.is_some() { 0 } else { cmp::min(common_prefix(first, last), MAX_PREFIX_BYTES) };
+        let shared = if words.len() == 1 || self.order.is_some() {
+            0
+        } else {
+            cmp::min(common_prefix(first, last), MAX_PREFIX_BYTES)
+        };
         self.begin_move();
         self.store_prefix(&first[..shared]);
         for (index, word) in words.iter().enumerate() {
