@@ -20,6 +20,7 @@ mod reconcile;
 mod schema;
 pub mod session;
 mod sync;
+mod tiered;
 pub mod txn;
 pub mod verify;
 

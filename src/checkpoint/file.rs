@@ -6,6 +6,7 @@ use crate::metadata::{
     format_lsn, internal_name, is_skipped,
 };
 use crate::schema::{Database, FileHandle};
+use crate::tiered::Switch;
 use crate::txn::Snapshot;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -68,6 +69,7 @@ pub(super) fn write(
     plan: Plan,
     request: &FileRequest<'_>,
     snapshot: &Snapshot,
+    mut switch: Option<&mut Switch>,
 ) -> Result<Written> {
     handle.block.checkpoint_start()?;
     let mut tree = match handle.tree.checkpoint(snapshot) {
@@ -87,7 +89,8 @@ pub(super) fn write(
             action: if *delete { CheckpointAction::Delete } else { CheckpointAction::Keep },
         })
         .collect();
-    let written = match handle.block.checkpoint(&mut entries, tree.root.as_mut(), None) {
+    let next = switch.as_mut().and_then(|switch| switch.next.take());
+    let written = match handle.block.checkpoint_and_switch(&mut entries, tree.root.as_mut(), None, next) {
         Ok(written) => written,
         Err(error) => {
             if !matches!(error, Error::Corrupt(_)) {
@@ -116,11 +119,16 @@ pub(super) fn write(
         write_gen: tree.write_gen,
         run_write_gen: handle.run_write_gen,
     });
-    let value = format!(
+    let mut value = format!(
         "{},checkpoint={},checkpoint_backup_info=,checkpoint_lsn={}",
         handle.base.lock(),
         format_checkpoints(&checkpoints),
         format_lsn(None)
     );
+    if let Some(tiered) = &handle.tiered {
+        let state = switch.map_or_else(|| tiered.state(), |switch| switch.state.clone());
+        value.push(',');
+        value.push_str(&state.format(&tiered.base));
+    }
     Ok(Written { handle: Arc::clone(handle), value })
 }

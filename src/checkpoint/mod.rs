@@ -21,10 +21,12 @@ use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_K
 use crate::metadata::{DropRule, METADATA_URI, check_name, parse_drops};
 use crate::plugin::config::Config;
 use crate::schema::{Database, FileHandle, HISTORY_URI};
+use crate::tiered::{self, FlushRequest, Switch};
 use crate::txn::{Isolation, Snapshot, Txn};
 use crate::{Error, Result};
 use file::{FileRequest, Written};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the configuration of `checkpoint` asks for.
 #[derive(Debug, Default)]
@@ -32,6 +34,7 @@ pub(crate) struct Request {
     name: Option<String>,
     drops: Vec<DropRule>,
     force: bool,
+    flush: Option<FlushRequest>,
 }
 
 impl Request {
@@ -46,14 +49,18 @@ impl Request {
             check_name(name, false)?;
         }
         let drops = config.get("drop")?.map_or(Ok(Vec::new()), |item| parse_drops(item.text()))?;
-        if config.bool_or("flush_tier.enabled", false)? {
-            return Err(Error::unsupported("flush_tier: tiered storage is not supported yet"));
-        }
         Ok(Self {
             name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned),
             drops,
             force: config.bool_or("force", false)?,
+            flush: FlushRequest::parse(config)?,
         })
+    }
+
+    /// The last checkpoint of a connection that closes with `final_flush`.
+    pub(crate) fn final_flush(timeout: Duration) -> Self {
+        let flush = FlushRequest { force: false, sync: true, timeout: Some(timeout) };
+        Self { flush: Some(flush), ..Self::default() }
     }
 
     /// Whether clean and closed files take part.
@@ -71,18 +78,36 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
     if db.in_memory {
         return Err(Error::unsupported("not supported for in-memory configurations"));
     }
+    tiered::refuse_named(db, request.name.as_deref())?;
+    // Without tiered storage a flush is no more than its checkpoint.
+    let flush = request.flush.filter(|_| db.tiered.is_on());
+    let guard = flush.map(|flush| tiered::begin_flush(db, &flush)).transpose()?;
+    checkpoint_locked(db, keys, request, flush.as_ref())?;
+    guard.map_or(Ok(()), |guard| tiered::finish_flush(db, &guard))
+}
+
+fn checkpoint_locked(db: &Database, keys: &KeyService, request: &Request, flush: Option<&FlushRequest>) -> Result<()> {
     let _checkpoint = db.checkpoint_lock.lock();
     let time = db.next_checkpoint_time();
-    let (txn, files) = {
+    let (txn, mut switches, files) = {
         let _schema = db.schema_lock.lock();
         let mut txn = Txn::new(&db.txns)?;
         txn.begin(Isolation::Snapshot);
-        (txn, files_to_write(db, request)?)
+        let switches = flush.map_or(Ok(Vec::new()), |flush| tiered::plan_switches(db, flush, time))?;
+        (txn, switches, files_to_write(db, request)?)
     };
     let snapshot = txn.snapshot().clone();
-    let mut key = keys.before_checkpoint()?;
-    let done = write_all(db, request, time, &snapshot, &files, &mut key);
-    match (done, key) {
+    let done = keys.before_checkpoint().map_or_else(
+        |error| (Err(error), None),
+        |mut key| (write_all(db, request, time, &snapshot, &files, &mut switches, &mut key), key),
+    );
+    match &done.0 {
+        Ok(()) => Switch::commit(db, &switches),
+        // After a panic nobody knows which metadata the next open finds.
+        Err(_) if !db.is_panicked() => Switch::undo(db, &switches),
+        Err(_) => {}
+    }
+    match done {
         (Ok(()), Some(key)) => key.completed(),
         (Ok(()), None) => {}
         (Err(error), key) => {
@@ -101,7 +126,7 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
 /// The files of a checkpoint: open ones, and all of them if it is named, forced or drops others.
 fn files_to_write(db: &Database, request: &Request) -> Result<Vec<Arc<FileHandle>>> {
     if request.wants_all_files() {
-        for (uri, _) in db.catalog.with_prefix("file:")? {
+        for (uri, _) in db.catalog.trees()? {
             if uri == HISTORY_URI {
                 continue;
             }
@@ -123,17 +148,23 @@ fn write_all(
     time: u64,
     snapshot: &Snapshot,
     files: &[Arc<FileHandle>],
+    switches: &mut [Switch],
     key: &mut Option<crate::key_provider::PendingKey<'_>>,
 ) -> Result<()> {
     let file_request = FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time };
     let key_row = key.as_mut().map(|key| key.persist()).transpose()?.flatten();
     // Deletions that must be refused are found before anything is written.
-    let plans = files.iter().map(|file| file::plan(db, file, &file_request)).collect::<Result<Vec<_>>>()?;
+    let plan = |file: &Arc<FileHandle>| {
+        let switched = switches.iter().any(|switch| Arc::ptr_eq(&switch.handle, file));
+        file::plan(db, file, &FileRequest { force: file_request.force || switched, ..file_request })
+    };
+    let plans = files.iter().map(plan).collect::<Result<Vec<_>>>()?;
     let mut written: Vec<Written> = Vec::new();
     let result = (|| {
         for (file, plan) in files.iter().zip(plans) {
             if let Some(plan) = plan {
-                written.push(file::write(db, file, plan, &file_request, snapshot)?);
+                let switch = switches.iter_mut().find(|switch| Arc::ptr_eq(&switch.handle, file));
+                written.push(file::write(db, file, plan, &file_request, snapshot, switch)?);
             }
         }
         for file in &written {
@@ -141,6 +172,9 @@ fn write_all(
         }
         let mut rows = system_rows(db, request, time, snapshot);
         rows.extend(written.iter().map(|file| (file.handle.uri.clone(), Some(file.value.clone()))));
+        for switch in switches.iter() {
+            rows.extend(switch.rows.iter().map(|(uri, value)| (uri.clone(), Some(value.clone()))));
+        }
         rows.extend(key_row.map(|row| (row.key.to_owned(), Some(row.value))));
         let changes: Vec<_> = rows.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
         db.catalog.change(&changes)?;
@@ -201,7 +235,7 @@ fn write_metadata(db: &Database, time: u64) -> Result<()> {
     let value = db.turtle.lock().metadata.clone();
     let plan = file::plan_value(db, handle, &value, &request)?
         .ok_or_else(|| Error::panic(format!("{METADATA_URI}: a forced checkpoint was left out")))?;
-    let written = file::write(db, handle, plan, &request, txn.snapshot())?;
+    let written = file::write(db, handle, plan, &request, txn.snapshot(), None)?;
     let durable = handle.block.sync().and_then(|()| db.write_turtle(written.value));
     match durable {
         Ok(()) => handle.block.checkpoint_resolve(true),

@@ -26,6 +26,8 @@ pub(super) struct Found {
     pub(super) learned: Learned,
     /// The key provider's row.
     pub(super) key_row: Option<String>,
+    /// The row that remembers cluster and member.
+    pub(super) tiered_identity: Option<String>,
 }
 
 /// Refuses a home whose files say that something must be restored first.
@@ -49,7 +51,7 @@ pub(super) fn inspect(parts: DatabaseParts, turtle: &Turtle, readonly: bool) -> 
     }
     let db = Database::open(parts, turtle.clone(), Learned::default())?;
     let learned = db.learn()?;
-    let rows = db.catalog.with_prefix("file:")?;
+    let rows = db.catalog.trees()?;
     check_history_file(&db, &*fs, &home)?;
     for (uri, value) in &rows {
         if let Some(checkpoint) = current(&checkpoints_of(value, uri)?) {
@@ -66,7 +68,11 @@ pub(super) fn inspect(parts: DatabaseParts, turtle: &Turtle, readonly: bool) -> 
     if !readonly {
         refuse_history(&db)?;
     }
-    Ok(Found { learned, key_row: db.catalog.get(KEY_ROW)? })
+    Ok(Found {
+        learned,
+        key_row: db.catalog.get(KEY_ROW)?,
+        tiered_identity: db.catalog.get(crate::tiered::IDENTITY_KEY)?,
+    })
 }
 
 /// A log that must be replayed: recovery isn't built.

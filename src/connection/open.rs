@@ -26,6 +26,7 @@ use crate::plugin::extension::{Extension, MessageLevel, Messages};
 use crate::plugin::file_system::FileSystem;
 use crate::plugin::services::OfflineServices;
 use crate::schema::{Database, DatabaseParts};
+use crate::tiered::{self, Tiered};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
@@ -70,6 +71,9 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     messenger.set_prefix(early.text_or("error_prefix", "")?);
     let readonly = early.bool_or("readonly", false)?;
     if early.bool_or("in_memory", false)? {
+        if early.name("tiered_storage.name")?.is_some() {
+            return Err(tiered::in_memory_error());
+        }
         return Err(Error::unsupported("in_memory: in-memory databases are not supported yet"));
     }
     if early.bool_or("salvage", false)? {
@@ -93,11 +97,12 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     for notice in &home.notices {
         messenger.message(Origin::call(CALL), Category::Default, Level::Notice, || notice.clone());
     }
-    let (settings, merged) = settle(call, &sources, &*fs, readonly)?;
+    let Settled { settings, whole: merged, tiered } = settle(call, &sources, &*fs, readonly)?;
     configure_messages(messenger, &Config::single(&merged))?;
     extensions.load_late(Config::single(&merged).get("extensions")?)?;
-    let opening =
-        Opening { call, messenger, fs, home, settings, readonly, voice, table: Arc::clone(extensions.table()) };
+    let table = Arc::clone(extensions.table());
+    let tiered = Tiered::open(tiered, table.storage_sources(), false)?;
+    let opening = Opening { call, messenger, fs, home, settings, readonly, voice, table, tiered };
     opening.finish(extensions, &sources)
 }
 
@@ -109,13 +114,21 @@ fn environment(config: &str) -> Result<String> {
     Ok(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default())
 }
 
-/// Reads the configuration files and settles everything: typed settings, and all of it as one string.
+/// The configuration of a connection.
+struct Settled {
+    settings: ConnectionSettings,
+    /// All of it as one string.
+    whole: String,
+    tiered: Option<tiered::Settings>,
+}
+
+/// Reads the configuration files and settles everything.
 fn settle(
     call: &OpenCall<'_>,
     sources: &Sources<'_>,
     fs: &dyn FileSystem,
     readonly: bool,
-) -> Result<(ConnectionSettings, String)> {
+) -> Result<Settled> {
     let read = |name: &str| -> Result<String> {
         match home::read_config_file(fs, call.home, name)? {
             Some(bytes) => file_text(name, &bytes),
@@ -133,7 +146,10 @@ fn settle(
     let overlay = if readonly { READONLY_OVERLAY } else { "" };
     let stack = [defaults, version, base, application, user, environment, overlay];
     let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
-    Ok((settings, merge(&stack, None)?))
+    let whole = merge(&stack, None)?;
+    let given = [application, user, environment];
+    let tiered = tiered::Settings::parse(Config::new(&given), &base_file, Config::single(&whole))?;
+    Ok(Settled { settings, whole, tiered })
 }
 
 /// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
@@ -167,6 +183,7 @@ struct Opening<'a> {
     readonly: bool,
     voice: Arc<dyn Messages>,
     table: Arc<ExtensionTable>,
+    tiered: Arc<Tiered>,
 }
 
 impl Opening<'_> {
@@ -184,6 +201,8 @@ impl Opening<'_> {
             }
             None => None,
         };
+        let identity = found.as_ref().and_then(|found| found.tiered_identity.clone());
+        tiered::Settings::check_identity(self.tiered.settings(), identity.as_deref())?;
         let key_row = found.as_ref().and_then(|found| found.key_row.as_deref());
         let key_home = KeyHome {
             file_system: Arc::clone(&self.fs),
@@ -207,6 +226,11 @@ impl Opening<'_> {
         let db = Database::open(self.parts(&txns, &cache, self.readonly), turtle, learned)?;
         if !self.readonly {
             db.create_history_store()?;
+            if identity.is_none()
+                && let Some(identity) = self.tiered.settings().and_then(|settings| settings.identity.as_ref())
+            {
+                db.change_metadata(&[(tiered::IDENTITY_KEY, Some(&identity.to_string()))])?;
+            }
         }
         let mut servers = Servers::start(&cache, &txns)?;
         let inner = Arc::new(ConnectionInner {
@@ -223,6 +247,9 @@ impl Opening<'_> {
         if self.settings.checkpoint_wait_s > 0 && !self.readonly {
             servers.start_checkpoints(Arc::downgrade(&inner), self.settings.checkpoint_wait_s)?;
         }
+        if inner.db.tiered.is_on() && !self.readonly {
+            servers.start_tiered(&inner)?;
+        }
         *inner.resources.lock() = Some(Resources { servers, extensions, lock: self.home.lock });
         self.messenger.general(GeneralEvent::ConnectionReady);
         Ok(Connection { inner })
@@ -236,6 +263,7 @@ impl Opening<'_> {
             txns: Arc::clone(txns),
             cache: Arc::clone(cache),
             extensions: Arc::clone(&self.table),
+            tiered: Arc::clone(&self.tiered),
             readonly,
             in_memory: false,
         }
@@ -257,7 +285,8 @@ impl Opening<'_> {
         let path = self.call.home;
         if self.settings.config_base {
             let version = self.settings.release.to_config();
-            let text = sources.new_base_file(&version)?;
+            let derived = self.tiered.settings().map(tiered::Settings::derived_config).unwrap_or_default();
+            let text = sources.new_base_file_with(&version, &derived)?;
             let settings = file_text(BASE_CONFIG_FILE, text.as_bytes())?;
             home::write_base_config(&*self.fs, path, &settings)?;
         }

@@ -6,6 +6,7 @@ use super::ConnectionInner;
 use crate::cache::{Cache, EvictionServer};
 use crate::checkpoint::{self, Request};
 use crate::event::Origin;
+use crate::tiered::Tiered;
 use crate::txn::TxnGlobal;
 use crate::{Error, Result};
 use parking_lot::{Condvar, Mutex};
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub(super) struct Servers {
     eviction: EvictionServer,
     stop: Arc<Stop>,
+    tiered: Option<Arc<Tiered>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -30,7 +32,7 @@ struct Stop {
 impl Servers {
     /// Starts eviction.
     pub(super) fn start(cache: &Arc<Cache>, txns: &Arc<TxnGlobal>) -> Result<Self> {
-        Ok(Self { eviction: EvictionServer::start(cache, txns)?, stop: Arc::default(), threads: Vec::new() })
+        Ok(Self { eviction: EvictionServer::start(cache, txns)?, stop: Arc::default(), tiered: None, threads: Vec::new() })
     }
 
     /// Starts the thread that takes a checkpoint every `seconds`.
@@ -59,10 +61,30 @@ impl Servers {
         })
     }
 
+    /// Starts the thread that works on the objects of tiered tables.
+    pub(super) fn start_tiered(&mut self, connection: &Arc<ConnectionInner>) -> Result<()> {
+        let tiered = Arc::clone(&connection.db.tiered);
+        let connection = Arc::downgrade(connection);
+        self.tiered = Some(Arc::clone(&tiered));
+        self.spawn("tiered-server", move || {
+            while tiered.queue.wait(tiered.interval()) {
+                let Some(connection) = connection.upgrade() else { return };
+                if connection.db.is_panicked() {
+                    tiered.queue.stop();
+                    return;
+                }
+                crate::tiered::pass(&connection.db);
+            }
+        })
+    }
+
     /// Stops and joins all threads. Called from one of them (which then held the last handle), it leaves that one be.
     pub(super) fn stop(self) {
         *self.stop.stopping.lock() = true;
         self.stop.signal.notify_all();
+        if let Some(tiered) = &self.tiered {
+            tiered.queue.stop();
+        }
         for thread in self.threads {
             if thread.thread().id() != std::thread::current().id() {
                 // A panic of the thread has been reported by the runtime; closing goes on.

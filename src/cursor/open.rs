@@ -46,7 +46,7 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
     let options = if config.is_empty() { Options::default() } else { parse(config)? };
     let prefix = uri.split_once(':').map_or("", |(prefix, _)| prefix);
     match prefix {
-        "table" | "file" | "colgroup" => {
+        "table" | "file" | "colgroup" | "tiered" => {
             let file = match &options.checkpoint {
                 None => session.connection().open_object(uri)?,
                 Some(name) => session.connection().open_checkpoint(uri, name)?,
@@ -68,7 +68,7 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
         }
         "index" => Err(index_error(session, uri)?),
         "lsm" => Err(Error::unsupported(format!("lsm object type no longer supported: {uri}"))),
-        "backup" | "log" | "statistics" | "tiered" => {
+        "backup" | "log" | "statistics" => {
             Err(Error::unsupported(format!("{uri}: cursors of this kind are not supported yet")))
         }
         _ => Err(Error::unsupported(format!("unknown object type: {uri}"))),

@@ -9,6 +9,7 @@ use crate::config::collapse;
 use crate::event::Origin;
 use crate::plugin::config::{Config, ConfigParser};
 use crate::plugin::error::SubLevel;
+use crate::tiered;
 use crate::{Error, ErrorCode, Result};
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ impl Database {
         let changes: Vec<_> = changed.iter().map(|(uri, value)| (uri.as_str(), Some(value.as_str()))).collect();
         self.change_metadata(&changes)?;
         if let Some((_, value)) = changed.iter().find(|(uri, _)| *uri == file.uri) {
-            *file.base.lock() = crate::config::metadata::file_without_checkpoint(value)?;
+            *file.base.lock() = file.base_of(value)?;
         }
         Ok(())
     }
@@ -51,13 +52,20 @@ impl Database {
         let config = Config::single(config);
         let force = config.bool_or("force", false)?;
         let remove_files = config.bool_or("remove_files", true)?;
+        let remove_shared = config.bool_or("remove_shared", false)?;
+        if remove_shared && !remove_files {
+            return Err(Error::invalid(
+                "drop for tiered storage object must configure removal of underlying files if forced removal of shared \
+                 objects is enabled",
+            ));
+        }
         let _checkpoint = self.checkpoint_lock.lock();
         let _schema = self.schema_lock.lock();
-        let rows = match self.rows_of(uri) {
+        let mut rows = match self.rows_of(uri) {
             Err(Error::NotFound) if force => return Ok(()),
             rows => rows?,
         };
-        let source = rows.iter().find(|row| row.starts_with("file:")).cloned();
+        let source = rows.iter().find(|row| row.starts_with("file:") || row.starts_with("tiered:")).cloned();
         if source.as_deref() == Some(HISTORY_URI) {
             return Err(Error::new(ErrorCode::EBUSY, format!("{uri}: the history store can't be dropped")));
         }
@@ -69,6 +77,12 @@ impl Database {
         {
             return Err(self.dirty_error());
         }
+        let mut objects = None;
+        if let Some(tree) = source.as_ref().filter(|source| source.starts_with("tiered:")) {
+            let found = tiered::objects_of(self, tree, &self.catalog.require(tree)?, remove_shared)?;
+            rows.extend(found.rows.iter().cloned());
+            objects = Some(found);
+        }
         let changes: Vec<_> = rows.iter().map(|row| (row.as_str(), None)).collect();
         self.change_metadata(&changes)?;
         if let Some(source) = &source {
@@ -76,8 +90,10 @@ impl Database {
             if let Some(exclusive) = exclusive {
                 exclusive.forever();
             }
-            if remove_files {
-                self.remove_file(source);
+            match objects {
+                Some(objects) => tiered::remove_objects(self, objects, remove_files),
+                None if remove_files => self.remove_file(source),
+                None => {}
             }
         }
         Ok(())
@@ -115,6 +131,9 @@ impl Database {
         let value = self.catalog.require(uri)?;
         let mut rows = vec![uri.to_owned()];
         if uri.starts_with("file:") {
+            if settings::is_tiered_object(&value) {
+                return Err(Error::unsupported(format!("{uri}: an object of a tiered table can't be used by itself")));
+            }
             return Ok(rows);
         }
         if let Some(table) = uri.strip_prefix("table:") {

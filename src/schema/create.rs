@@ -12,19 +12,38 @@ use crate::config::metadata;
 use crate::event::Origin;
 use crate::packing::Format;
 use crate::plugin::config::Config;
+use crate::tiered::{TableStorage, object_name, tiers};
 use crate::{Error, ErrorCode, Result};
 
-/// A `file:` row about to be made.
+/// A `file:` row about to be made, with its file.
 struct NewFile {
     uri: String,
     value: String,
     allocation_size: u32,
 }
 
+/// A tree about to be made: an ordinary file or a tiered tree.
+struct NewTree {
+    file: NewFile,
+    /// The row of a tiered tree.
+    tree: Option<(String, String)>,
+}
+
+impl NewTree {
+    fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let tree = self.tree.iter().map(|(uri, value)| (uri.as_str(), Some(value.as_str())));
+        tree.chain(std::iter::once((self.file.uri.as_str(), Some(self.file.value.as_str()))))
+    }
+}
+
 impl Database {
     /// Creates an object. One that exists is left as it is.
     pub(crate) fn create(&self, uri: &str, config: &str) -> Result<()> {
         name::check(uri)?;
+        if uri.starts_with("table:") && self.tiered.is_on() {
+            // Its message about other types comes before that of a connection without tiered storage.
+            check_tiered_type(config)?;
+        }
         check_kind(uri, config)?;
         let _schema = self.schema_lock.lock();
         if self.catalog.get(uri)?.is_some() {
@@ -37,6 +56,7 @@ impl Database {
         match uri.strip_prefix("table:") {
             Some(table) => self.create_table(uri, table, config),
             None => {
+                refuse_tiered_file(uri, config)?;
                 let file = self.new_file(uri, config)?;
                 self.make_durable(Some(&file), &[(uri, Some(&file.value))])
             }
@@ -50,32 +70,58 @@ impl Database {
         require_simple(uri, config)?;
         let value = metadata::table(config)?;
         let settings = Config::single(config);
+        let storage = self.tiered.placement(config)?;
         let source = match settings.text_or("source", "")? {
+            "" if storage.is_some() => format!("tiered:{table}"),
             "" => name::default_source(table),
             source if source.starts_with("file:") => source.to_owned(),
             source => return Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet"))),
         };
         let group_uri = format!("colgroup:{table}");
         let group = metadata::colgroup(config, &source)?;
-        let file = match self.catalog.get(&source)? {
+        let tree = match self.catalog.get(&source)? {
             Some(_) => None,
-            None => Some(self.new_file(&source, config)?),
+            None => Some(self.new_tree(&source, config, storage)?),
         };
         let mut rows = vec![(uri, Some(value.as_str())), (group_uri.as_str(), Some(group.as_str()))];
-        rows.extend(file.as_ref().map(|file| (file.uri.as_str(), Some(file.value.as_str()))));
-        self.make_durable(file.as_ref(), &rows)
+        rows.extend(tree.iter().flat_map(NewTree::rows));
+        self.make_durable(tree.as_ref().map(|tree| &tree.file), &rows)
+    }
+
+    /// Builds and checks the rows of the tree `source`: `tiered:NAME` in `storage`, or `file:NAME`.
+    fn new_tree(&self, source: &str, config: &str, storage: Option<TableStorage>) -> Result<NewTree> {
+        let (Some(base), Some(TableStorage { bucket, row })) = (source.strip_prefix("tiered:"), storage) else {
+            return Ok(NewTree { file: self.new_file(source, config)?, tree: None });
+        };
+        let number = 1;
+        let object = object_name(base, number);
+        name::file_path(&self.home, &object)?;
+        // Names are never used twice: a dropped table's objects stay in the bucket, unless they are removed too.
+        if let Some(&number) = bucket.objects_of(base)?.first() {
+            return Err(Error::new(
+                ErrorCode::EEXIST,
+                format!(
+                    "{source}: the bucket '{}' has objects of a table of this name already, such as '{}'",
+                    bucket.bucket,
+                    bucket.key(&object_name(base, number))
+                ),
+            ));
+        }
+        let tree = metadata::tiered(config, self.new_file_id()?, &row, &tiers(base, number, false))?;
+        let value = metadata::tiered_file(config, self.new_file_id()?, &row)?;
+        let file = checked_file(&format!("file:{object}"), value, &tree)?;
+        Ok(NewTree { file, tree: Some((source.to_owned(), tree)) })
     }
 
     /// Builds and checks the row of a new file.
     fn new_file(&self, uri: &str, config: &str) -> Result<NewFile> {
         name::file_path(&self.home, uri)?;
-        let id = u32::try_from(self.next_file_id()).map_err(|_| Error::panic("out of file ids"))?;
-        let value = metadata::file(config, id)?;
-        let settings = FileSettings::parse(uri, &value)?;
-        check_allocation_size(settings.block.allocation_size)?;
-        Format::parse(&settings.key_format)?;
-        Format::parse(&settings.value_format)?;
-        Ok(NewFile { uri: uri.to_owned(), value, allocation_size: settings.block.allocation_size })
+        let value = metadata::file(config, self.new_file_id()?)?;
+        checked_file(uri, value.clone(), &value)
+    }
+
+    fn new_file_id(&self) -> Result<u32> {
+        u32::try_from(self.next_file_id()).map_err(|_| Error::panic("out of file ids"))
     }
 
     fn make_durable(&self, file: Option<&NewFile>, rows: &[super::catalog::Change<'_>]) -> Result<()> {
@@ -96,6 +142,38 @@ impl Database {
             let _ = self.fs.remove(path, false);
         }
         done
+    }
+}
+
+/// Refuses a `type` that can't be tiered.
+fn check_tiered_type(config: &str) -> Result<()> {
+    let settings = Config::single(config);
+    match settings.text_or("type", "")? {
+        "" | "file" => Ok(()),
+        _ if settings.text_or("tiered_storage.name", "")? == "none" => Ok(()),
+        kind => Err(Error::unsupported(format!(
+            "unsupported type configuration: {kind}: type must be file for tiered storage"
+        ))),
+    }
+}
+
+/// A new file, if the row `tree` of what it stores can be served.
+fn checked_file(uri: &str, value: String, tree: &str) -> Result<NewFile> {
+    let settings = FileSettings::parse(uri, tree)?;
+    check_allocation_size(settings.block.allocation_size)?;
+    Format::parse(&settings.key_format)?;
+    Format::parse(&settings.value_format)?;
+    Ok(NewFile { uri: uri.to_owned(), value, allocation_size: settings.block.allocation_size })
+}
+
+/// `file:` objects are local, whatever the connection's default. One that asks for a storage source by name would wait for
+/// its objects in vain.
+fn refuse_tiered_file(uri: &str, config: &str) -> Result<()> {
+    match Config::single(config).name("tiered_storage.name")? {
+        None => Ok(()),
+        Some(name) => Err(Error::unsupported(format!(
+            "{uri}: tiered_storage=(name={name}): tables can be tiered, 'file:' objects can't"
+        ))),
     }
 }
 

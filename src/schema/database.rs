@@ -9,7 +9,7 @@
 use super::catalog::{Catalog, Change};
 use super::handle::{FileHandle, FileParts, InUse};
 use super::{name, settings};
-use crate::block::{BlockManager, OpenMode};
+use crate::block::{BlockManager, ObjectsOpen, OpenMode};
 use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
 use crate::event::{Category, Level, Messenger, Origin};
@@ -19,6 +19,7 @@ use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current,
 use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
+use crate::tiered::{Tiered, TieredTree};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::{Mutex, RwLock};
@@ -39,6 +40,7 @@ pub(crate) struct DatabaseParts {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    pub(crate) tiered: Arc<Tiered>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
 }
@@ -69,6 +71,8 @@ pub(crate) struct Database {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    /// The buckets of tiered tables, and the work on their objects.
+    pub(crate) tiered: Arc<Tiered>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
     pub(crate) catalog: Catalog,
@@ -108,6 +112,7 @@ impl Database {
             txns: parts.txns,
             cache: parts.cache,
             extensions: parts.extensions,
+            tiered: parts.tiered,
             readonly: parts.readonly,
             in_memory: parts.in_memory,
             catalog,
@@ -132,6 +137,12 @@ impl Database {
         learned.last_time = checkpoints.iter().map(|checkpoint| checkpoint.time).max().unwrap_or(0);
         let mut ids = HashMap::new();
         for (uri, value) in self.catalog.with_prefix("file:")? {
+            if settings::is_tiered_object(&value) {
+                let id = settings::file_id(&uri, &value)?;
+                learned.last_file_id = learned.last_file_id.max(u64::from(id));
+            }
+        }
+        for (uri, value) in self.catalog.trees()? {
             let id = settings::file_id(&uri, &value)?;
             if let Some(other) = ids.insert(id, uri.clone()) {
                 let reason = format!("metadata corruption: files {other} and {uri} have the same file ID {id}");
@@ -237,9 +248,9 @@ impl Database {
         Ok(file)
     }
 
-    /// The `file:` URI behind an object.
+    /// The `file:` or `tiered:` URI behind an object.
     pub(crate) fn source_of(&self, uri: &str) -> Result<String> {
-        if uri.starts_with("file:") {
+        if is_tree(uri) {
             return Ok(uri.to_owned());
         }
         if let Some(table) = uri.strip_prefix("table:") {
@@ -254,14 +265,14 @@ impl Database {
         }
         let value = self.catalog.require(uri)?;
         let source = Config::single(&value).text_or("source", "")?;
-        if !source.starts_with("file:") {
+        if !is_tree(source) {
             return Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet")));
         }
         Ok(source.to_owned())
     }
 
     fn known(&self, uri: &str) -> Option<Arc<FileHandle>> {
-        let map = if uri.starts_with("file:") { &self.files } else { &self.objects };
+        let map = if is_tree(uri) { &self.files } else { &self.objects };
         map.read().get(uri).map(Arc::clone)
     }
 
@@ -329,9 +340,16 @@ impl Database {
         checkpoint: Option<&Checkpoint>,
         mode: OpenMode,
     ) -> Result<Arc<FileHandle>> {
-        let path = name::file_path(&self.home, uri)?;
         let parts = OpenParts { fs: &*self.fs, txns: &self.txns, cache: &self.cache, base: self.base_write_gen };
-        open_file(&parts, &path, uri, value, checkpoint, mode)
+        if !uri.starts_with("tiered:") {
+            let path = name::file_path(&self.home, uri)?;
+            return open_file(&parts, &path, uri, value, checkpoint, mode, None);
+        }
+        name::file_path(&self.home, uri.trim_start_matches("tiered:"))?;
+        let bucket = self.tiered.bucket_of_row(value)?;
+        let tree = TieredTree::new(uri, value, bucket, &self.home, &self.fs)?;
+        let path = tree.path(tree.state().last);
+        open_file(&parts, &path, uri, value, checkpoint, mode, Some(tree))
     }
 
     /// Forgets a file and whatever led to it. Handles in use stay usable.
@@ -367,6 +385,11 @@ impl Database {
     }
 }
 
+/// Whether a URI names a tree by itself.
+fn is_tree(uri: &str) -> bool {
+    uri.starts_with("file:") || uri.starts_with("tiered:")
+}
+
 #[cold]
 fn unusable(state: u8) -> Error {
     if state == PANICKED {
@@ -393,7 +416,7 @@ fn open_metadata_file(
     let path = parts.home.join("WiredTiger.wt");
     let mode = if parts.readonly { OpenMode::CheckpointReadOnly } else { OpenMode::Live };
     let open = OpenParts { fs: &*parts.fs, txns: &parts.txns, cache: &parts.cache, base };
-    open_file(&open, &path, METADATA_URI, value, checkpoint, mode)
+    open_file(&open, &path, METADATA_URI, value, checkpoint, mode, None)
 }
 
 /// Opens a B-tree file at a checkpoint (`None`: it has none).
@@ -404,13 +427,24 @@ fn open_file(
     value: &str,
     checkpoint: Option<&Checkpoint>,
     mode: OpenMode,
+    tiered: Option<Arc<TieredTree>>,
 ) -> Result<Arc<FileHandle>> {
     let file = settings::FileSettings::parse(uri, value)?;
     let reason = if mode == OpenMode::Live { OpenReason::Normal } else { OpenReason::Checkpoint };
     let generations = TreeGenerations::open(checkpoint, parts.base, reason);
     let name = uri.strip_prefix("file:").unwrap_or(uri);
     let cookie = checkpoint.map(|checkpoint| checkpoint.cookie.as_slice());
-    let (block, root) = BlockManager::open(parts.fs, path, name, file.block, cookie, mode)?;
+    let (block, root) = match &tiered {
+        None => BlockManager::open(parts.fs, path, name, file.block, cookie, mode)?,
+        Some(tree) => {
+            let open = ObjectsOpen { source: Arc::clone(tree) as _, active: tree.state().last };
+            BlockManager::open_objects(parts.fs, path, name, file.block, cookie, mode, open)?
+        }
+    };
+    let base = match &tiered {
+        None => crate::config::metadata::file_without_checkpoint(value)?,
+        Some(_) => crate::config::metadata::tiered_without_checkpoint(value)?,
+    };
     let tree = Tree::open(TreeOpen {
         name: uri.to_owned(),
         block: Arc::clone(&block),
@@ -425,9 +459,10 @@ fn open_file(
         uri: uri.to_owned(),
         tree,
         block,
+        tiered,
         key_format: Format::parse(&file.key_format)?,
         value_format: Format::parse(&file.value_format)?,
-        base: crate::config::metadata::file_without_checkpoint(value)?,
+        base,
         run_write_gen: generations.run_write_gen,
     }))
 }

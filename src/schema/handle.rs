@@ -8,6 +8,7 @@
 use crate::block::BlockManager;
 use crate::btree::Tree;
 use crate::packing::Format;
+use crate::tiered::TieredTree;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use std::ops::Deref;
@@ -16,10 +17,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// An open B-tree file.
 pub(crate) struct FileHandle {
-    /// `file:NAME`
+    /// `file:NAME` or `tiered:NAME`
     pub(crate) uri: String,
     pub(crate) tree: Arc<Tree>,
     pub(crate) block: Arc<BlockManager>,
+    /// The objects of a tiered tree.
+    pub(crate) tiered: Option<Arc<TieredTree>>,
     pub(crate) key_format: Arc<Format>,
     pub(crate) value_format: Arc<Format>,
     /// The metadata string without its checkpoint keys: what every checkpoint of the file appends to.
@@ -37,6 +40,7 @@ pub(crate) struct FileParts {
     pub(crate) uri: String,
     pub(crate) tree: Arc<Tree>,
     pub(crate) block: Arc<BlockManager>,
+    pub(crate) tiered: Option<Arc<TieredTree>>,
     pub(crate) key_format: Format,
     pub(crate) value_format: Format,
     pub(crate) base: String,
@@ -49,12 +53,24 @@ impl FileHandle {
             uri: parts.uri,
             tree: parts.tree,
             block: parts.block,
+            tiered: parts.tiered,
             key_format: Arc::new(parts.key_format),
             value_format: Arc::new(parts.value_format),
             base: Mutex::new(parts.base),
             run_write_gen: parts.run_write_gen,
             users: AtomicI64::new(0),
         })
+    }
+
+    /// The part of a metadata row of this file that its checkpoints append to.
+    ///
+    /// # Errors
+    /// `EINVAL` if the row doesn't parse.
+    pub(crate) fn base_of(&self, row: &str) -> Result<String> {
+        match &self.tiered {
+            None => crate::config::metadata::file_without_checkpoint(row),
+            Some(_) => crate::config::metadata::tiered_without_checkpoint(row),
+        }
     }
 
     /// Whether anybody uses it.

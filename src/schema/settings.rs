@@ -76,6 +76,11 @@ pub(crate) fn file_id(uri: &str, value: &str) -> Result<u32> {
     id.and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::corrupt(uri, 0, "the metadata entry has no valid id"))
 }
 
+/// Whether a `file:` row is that of an object of a tiered tree.
+pub(crate) fn is_tiered_object(value: &str) -> bool {
+    Config::single(value).bool_or("tiered_object", false).unwrap_or(false)
+}
+
 /// Refuses a table with named columns or column groups.
 pub(crate) fn require_simple(uri: &str, value: &str) -> Result<()> {
     let config = Config::single(value);
@@ -124,7 +129,7 @@ fn check_supported(uri: &str, config: &Config<'_>) -> Result<()> {
         return Err(Error::unsupported(format!("{uri}: live restore is not supported")));
     }
     if config.bool_or("tiered_object", false)? {
-        return Err(Error::unsupported(format!("{uri}: tiered storage is not supported yet")));
+        return Err(Error::unsupported(format!("{uri}: an object of a tiered table can't be used by itself")));
     }
     Ok(())
 }

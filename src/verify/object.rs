@@ -32,6 +32,9 @@ pub(crate) fn verify(db: &Database, uri: &str, config: &str) -> Result<()> {
     let _checkpoint = db.checkpoint_lock.lock();
     let _schema = db.schema_lock.lock();
     let source = db.source_of(uri)?;
+    if source.starts_with("tiered:") {
+        return Err(Error::unsupported(format!("{uri}: tiered tables can't be verified")));
+    }
     let value = db.catalog.require(&source)?;
     let handle = db.open_handle(&source);
     let _exclusive = handle.as_ref().map(|handle| handle.use_exclusively()).transpose()?;
