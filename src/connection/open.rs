@@ -80,7 +80,7 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
         return Err(Error::unsupported("salvage: salvaging a database is not supported yet"));
     }
     let voice: Arc<dyn Messages> = Arc::new(ExtensionVoice(Arc::clone(messenger)));
-    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, OfflineServices::new(Arc::clone(&voice)));
+    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, OfflineServices::at(Arc::clone(&voice), call.home));
     extensions.load_early(early.get("extensions")?)?;
     let fs = match (&call.file_system, extensions.file_system()) {
         (Some(given), _) => Arc::clone(given),

@@ -6,6 +6,8 @@ use hardwired_plugin::extension::Extension;
 
 /// The extensions that the enabled features bring.
 pub const BUILT_IN: &[&Extension] = &[
+    #[cfg(feature = "dir-store")]
+    &hardwired_dir_store::EXTENSION,
     #[cfg(feature = "kek-mock")]
     &hardwired_kek_mock::EXTENSION,
 ];
