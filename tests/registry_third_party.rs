@@ -1,7 +1,8 @@
 //! A plugin crate and a program from outside the workspace: built by cargo as a third party would, and run.
 //!
-//! The plugin depends on `hardwired-plugin` alone. The program names the plugin once, and must find it linked beside the
-//! built-in extensions of the features it has chosen.
+//! The plugin depends on `hardwired-plugin` alone. The program names the plugin once, must find it linked beside the
+//! built-in extensions of the features it has chosen, and keeps a database with it: the key of the first run is stored by
+//! a checkpoint and handed to the provider of the second.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,8 +14,10 @@ fn run(features: &str) -> Vec<String> {
     // The same versions as the project's: nothing has to be fetched.
     std::fs::copy(root.join("Cargo.lock"), workspace.join("Cargo.lock")).expect("the project has a lock file");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let home = tempfile::tempdir().expect("a directory");
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline", "--package", "app", "--features", features])
+        .args(["run", "--quiet", "--offline", "--package", "app", "--features", features, "--"])
+        .arg(home.path())
         .current_dir(&workspace)
         .env("CARGO_TARGET_DIR", target.join("third_party"))
         .output()
@@ -30,9 +33,17 @@ fn a_third_partys_extension_is_linked_and_used() {
     let cellar = "linked: cellar-keys (key provider, from cellar-keys 7.8.9)".to_owned();
     let mock = format!("linked: kek-mock (key provider, from hardwired-kek-mock {version})");
     let life = [
-        "Info: cellar-keys: opened with 'oak=1'",
-        "key provider: cellar-keys",
+        "a new database",
+        "cellar-keys: opened with 'oak=1'",
         "cellar-keys: loaded nothing",
+        "cellar-keys: stored, lsn 1",
+        "after the checkpoint",
+        "cellar-keys: locked",
+        "again",
+        "cellar-keys: opened with 'oak=1'",
+        "cellar-keys: loaded 'oak=1', lsn 1",
+        "merlot: Some(\"red\")",
+        "riesling: Some(\"dry\")",
         "cellar-keys: locked",
     ]
     .map(str::to_owned);

@@ -1,6 +1,8 @@
 //! Moments of the page protocols that only a race brings about, made by hand: one test each.
 
-use super::internal::{Child, Target};
+#[cfg(not(miri))]
+use super::internal::Child;
+use super::internal::Target;
 use super::leaf::Leaf;
 use super::tests::{Fixture, autocommit, checkpoint, fixture, reopen, scan, small_pages};
 use super::tree::Pin;
@@ -12,6 +14,9 @@ use std::time::Duration;
 
 const DROP: Want = Want { space: true, clean: true, aggressive: true };
 const CLEAN: Want = Want { space: false, clean: true, aggressive: false };
+
+/// The value of most rows. Miri's pages are filled by few rows.
+const ROW: &[u8] = if cfg!(miri) { &[1; 400] } else { &[1; 30] };
 
 fn number_key(number: u64) -> Vec<u8> {
     format!("{number:08}").into_bytes()
@@ -53,7 +58,7 @@ fn grown_leaf(fixture: &Fixture, participant: &Participant) -> u64 {
     let leaf = leaf_at(fixture, &pin, b"");
     // Downwards, so that the page doesn't count as growing at its end.
     for row in 0.. {
-        put(fixture, [2 * (100_000 - row)].into_iter(), &[1; 30]);
+        put(fixture, [2 * (100_000 - row)].into_iter(), ROW);
         if is_over_limit(leaf) {
             return row + 1;
         }
@@ -88,7 +93,7 @@ fn a_page_that_stays_is_no_success_of_eviction() {
 fn a_page_that_took_over_its_neighbours_range_is_written_and_split() {
     let fixture = fixture(100 << 20, small_pages());
     let participant = fixture.txns.reclaimer().join();
-    put(&fixture, (0..20_000).step_by(10), &[1; 30]);
+    put(&fixture, (0..if cfg!(miri) { 2_000 } else { 20_000 }).step_by(10), ROW);
     let (empty, next) = {
         let pin = Pin::new(fixture.txns.reclaimer(), &participant);
         let first = leaf_at(&fixture, &pin, b"");
@@ -228,7 +233,7 @@ fn a_leaf_lowers_its_bound_before_its_sibling_can_be_found() {
     let (root, leaf) = (fixture.tree.root_page(&pin), leaf_at(&fixture, &pin, b""));
     let mut rows = 0;
     while !is_over_limit(leaf) {
-        put(&fixture, rows..rows + 1, &[1; 30]);
+        put(&fixture, rows..rows + 1, ROW);
         rows += 1;
     }
     let parent_latch = root.latch.lock();

@@ -317,7 +317,7 @@ impl Tree {
     }
 
     /// The next page's write generation.
-    pub(super) fn next_write_gen(&self) -> u64 {
+    pub(crate) fn next_write_gen(&self) -> u64 {
         self.write_gen.fetch_add(1, Ordering::Relaxed) + 1
     }
 }

@@ -1,9 +1,9 @@
 //! The checkpoint of one file: which of its checkpoints go, its pages and lists, its new metadata value.
 
-use crate::block::{CheckpointAction, CheckpointEntry};
+use crate::block::{CheckpointAction, CheckpointEntry, TrailerRequest};
 use crate::metadata::{
     Checkpoint, CheckpointRequest, DropRule, Protection, checkpoints_of, choose_deletions, format_checkpoints,
-    format_lsn, internal_name, is_skipped,
+    format_lsn, internal_name, is_skipped, new_trailer, trailer_metadata,
 };
 use crate::schema::{Database, FileHandle};
 use crate::tiered::Switch;
@@ -25,6 +25,8 @@ pub(super) struct FileRequest<'a> {
 pub(super) struct Plan {
     existing: Vec<Checkpoint>,
     deletions: Vec<bool>,
+    /// What the avail list's trailer says about the file.
+    trailer: Option<String>,
 }
 
 /// A file whose checkpoint is written, though not durable.
@@ -59,7 +61,7 @@ pub(super) fn plan_value(
     if clean && is_skipped(&existing, &wanted, &deletions, handle.block.has_free_tail()) {
         return Ok(None);
     }
-    Ok(Some(Plan { existing, deletions }))
+    Ok(Some(Plan { existing, deletions, trailer: trailer_metadata(value)? }))
 }
 
 /// Writes the pages, the root and the extent lists.
@@ -80,7 +82,7 @@ pub(super) fn write(
             return Err(error);
         }
     };
-    let Plan { existing, deletions } = plan;
+    let Plan { existing, deletions, trailer } = plan;
     let mut entries: Vec<CheckpointEntry> = existing
         .iter()
         .zip(&deletions)
@@ -89,8 +91,31 @@ pub(super) fn write(
             action: if *delete { CheckpointAction::Delete } else { CheckpointAction::Keep },
         })
         .collect();
+    let order = existing.last().map_or(0, |checkpoint| checkpoint.order) + 1;
+    let new = Checkpoint {
+        name: request.name.map_or_else(|| internal_name(order), str::to_owned),
+        cookie: Vec::new(),
+        order,
+        time: request.time,
+        size: 0,
+        aggregate: tree.aggregate,
+        write_gen: tree.write_gen,
+        run_write_gen: handle.run_write_gen,
+    };
+    let list = |entries: &[CheckpointEntry], cookie: &[u8], size: u64| -> Vec<Checkpoint> {
+        let kept = existing.iter().zip(entries).filter(|(_, entry)| entry.action == CheckpointAction::Keep);
+        kept.map(|(checkpoint, entry)| Checkpoint { cookie: entry.cookie.clone(), ..checkpoint.clone() })
+            .chain([Checkpoint { cookie: cookie.to_vec(), size, ..new.clone() }])
+            .collect()
+    };
+    let trailer_write_gen = handle.tree.next_write_gen();
+    let trailer = |made: &TrailerRequest<'_>| {
+        let Some(metadata) = &trailer else { return Ok(None) };
+        let checkpoints = list(made.entries, made.incomplete_cookie, made.size);
+        Ok(Some(new_trailer(metadata, &checkpoints, made.incomplete_cookie, trailer_write_gen)))
+    };
     let next = switch.as_mut().and_then(|switch| switch.next.take());
-    let written = match handle.block.checkpoint_and_switch(&mut entries, tree.root.as_mut(), None, next) {
+    let written = match handle.block.checkpoint_and_switch(&mut entries, tree.root.as_mut(), Some(&trailer), next) {
         Ok(written) => written,
         Err(error) => {
             if !matches!(error, Error::Corrupt(_)) {
@@ -102,23 +127,7 @@ pub(super) fn write(
             return Err(error);
         }
     };
-    let order = existing.last().map_or(0, |checkpoint| checkpoint.order) + 1;
-    let mut checkpoints: Vec<Checkpoint> = existing
-        .into_iter()
-        .zip(entries)
-        .filter(|(_, entry)| entry.action == CheckpointAction::Keep)
-        .map(|(checkpoint, entry)| Checkpoint { cookie: entry.cookie, ..checkpoint })
-        .collect();
-    checkpoints.push(Checkpoint {
-        name: request.name.map_or_else(|| internal_name(order), str::to_owned),
-        cookie: written.cookie,
-        order,
-        time: request.time,
-        size: written.size,
-        aggregate: tree.aggregate,
-        write_gen: tree.write_gen,
-        run_write_gen: handle.run_write_gen,
-    });
+    let checkpoints = list(&entries, &written.cookie, written.size);
     let mut value = format!(
         "{},checkpoint={},checkpoint_backup_info=,checkpoint_lsn={}",
         handle.base.lock(),

@@ -16,6 +16,7 @@ mod close;
 mod inspect;
 mod open;
 mod servers;
+mod services;
 
 pub use builder::Builder;
 
@@ -31,6 +32,7 @@ use crate::txn::TxnGlobal;
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use servers::Servers;
+use services::ConnectionServices;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -138,6 +140,8 @@ pub(crate) struct ConnectionInner {
     bytes_format: Arc<Format>,
     /// Taken when the connection closes.
     resources: Mutex<Option<Resources>>,
+    /// What extensions get of this connection.
+    services: Arc<ConnectionServices>,
 }
 
 /// What is released at close, in this order.

@@ -8,6 +8,7 @@
 //!    threads start.
 
 use super::servers::Servers;
+use super::services::ConnectionServices;
 use super::{Connection, ConnectionInner, Resources, inspect};
 use crate::block::BlockManager;
 use crate::cache::{Cache, CacheLimits};
@@ -22,9 +23,8 @@ use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenReq
 use crate::os::LocalFileSystem;
 use crate::packing::Format;
 use crate::plugin::config::Config;
-use crate::plugin::extension::{Extension, MessageLevel, Messages};
+use crate::plugin::extension::Extension;
 use crate::plugin::file_system::FileSystem;
-use crate::plugin::services::OfflineServices;
 use crate::schema::{Database, DatabaseParts};
 use crate::tiered::{self, Tiered};
 use crate::txn::TxnGlobal;
@@ -79,14 +79,16 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     if early.bool_or("salvage", false)? {
         return Err(Error::unsupported("salvage: salvaging a database is not supported yet"));
     }
-    let voice: Arc<dyn Messages> = Arc::new(ExtensionVoice(Arc::clone(messenger)));
-    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, OfflineServices::at(Arc::clone(&voice), call.home));
+    let services = ConnectionServices::new(call.home, messenger);
+    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, Arc::clone(&services) as _);
+    services.set_table(extensions.table());
     extensions.load_early(early.get("extensions")?)?;
     let fs = match (&call.file_system, extensions.file_system()) {
         (Some(given), _) => Arc::clone(given),
         (None, Some(loaded)) => Arc::clone(loaded),
         (None, None) => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
     };
+    services.set_file_system(&fs);
     let request = OpenRequest {
         create: early.bool_or("create", false)?,
         exclusive: early.bool_or("exclusive", false)?,
@@ -102,7 +104,7 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     extensions.load_late(Config::single(&merged).get("extensions")?)?;
     let table = Arc::clone(extensions.table());
     let tiered = Tiered::open(tiered, table.storage_sources(), false)?;
-    let opening = Opening { call, messenger, fs, home, settings, readonly, voice, table, tiered };
+    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, tiered };
     opening.finish(extensions, &sources)
 }
 
@@ -181,7 +183,7 @@ struct Opening<'a> {
     home: Home,
     settings: ConnectionSettings,
     readonly: bool,
-    voice: Arc<dyn Messages>,
+    services: Arc<ConnectionServices>,
     table: Arc<ExtensionTable>,
     tiered: Arc<Tiered>,
 }
@@ -212,7 +214,7 @@ impl Opening<'_> {
         };
         let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
         let has_provider = provider.is_some();
-        let keys = KeyService::open(provider, key_home, key_row, Arc::clone(&self.voice))?;
+        let keys = KeyService::open(provider, key_home, key_row, Arc::clone(&self.services) as _)?;
         let turtle = match turtle {
             Some(turtle) => {
                 if !self.readonly {
@@ -243,7 +245,9 @@ impl Opening<'_> {
             text_format: Arc::new(Format::parse("S")?),
             bytes_format: Arc::new(Format::parse("u")?),
             resources: Mutex::new(None),
+            services: Arc::clone(&self.services),
         });
+        self.services.set_connection(&inner);
         if self.settings.checkpoint_wait_s > 0 && !self.readonly {
             servers.start_checkpoints(Arc::downgrade(&inner), self.settings.checkpoint_wait_s)?;
         }
@@ -264,6 +268,7 @@ impl Opening<'_> {
             cache: Arc::clone(cache),
             extensions: Arc::clone(&self.table),
             tiered: Arc::clone(&self.tiered),
+            services: Arc::clone(&self.services) as _,
             readonly,
             in_memory: false,
         }
@@ -300,22 +305,6 @@ impl Opening<'_> {
         let turtle = Turtle::new(metadata::file("key_format=S,value_format=S", 0)?);
         turtle.write(&*self.fs, path)?;
         Ok(turtle)
-    }
-}
-
-/// Gives what extensions say to the connection's event handler.
-struct ExtensionVoice(Arc<Messenger>);
-
-impl Messages for ExtensionVoice {
-    fn message(&self, level: MessageLevel, text: &str) {
-        let level = match level {
-            MessageLevel::Error => return self.0.error(Origin::default(), 0, text),
-            MessageLevel::Warning => Level::Warning,
-            MessageLevel::Notice => Level::Notice,
-            MessageLevel::Info => Level::Info,
-            other => Level::Debug(u8::try_from(other as i32).unwrap_or(1)),
-        };
-        self.0.message(Origin::default(), Category::Extension, level, || text.to_owned());
     }
 }
 

@@ -199,7 +199,7 @@ impl<'session> Cursor<'session> {
     fn key_bytes(&self) -> Result<&[u8]> {
         self.session.enter()?;
         match &self.kind {
-            Kind::Table(table) => table.key(self.session),
+            Kind::Table(table) => table.key(),
             Kind::Metadata(metadata) => metadata.key(),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
@@ -209,7 +209,7 @@ impl<'session> Cursor<'session> {
     fn value_bytes(&self) -> Result<&[u8]> {
         self.session.enter()?;
         match &self.kind {
-            Kind::Table(table) => table.value(self.session),
+            Kind::Table(table) => table.value(),
             Kind::Metadata(metadata) => metadata.value(),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
@@ -221,7 +221,7 @@ impl<'session> Cursor<'session> {
         let result = session.enter().and_then(|()| {
             let fill = texts.decode_key(|out| fill(format, out));
             match kind {
-                Kind::Table(table) => table.set_key(session, fill),
+                Kind::Table(table) => table.set_key(fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
                 Kind::Placeholder => Ok(()),
             }
@@ -235,7 +235,7 @@ impl<'session> Cursor<'session> {
         let result = session.enter().and_then(|()| {
             let fill = texts.decode_value(|out| fill(format, out));
             match kind {
-                Kind::Table(table) => table.set_value(session, fill),
+                Kind::Table(table) => table.set_value(fill),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
                 Kind::Placeholder => Ok(()),
             }
@@ -323,7 +323,7 @@ impl<'session> Cursor<'session> {
 impl Drop for Cursor<'_> {
     fn drop(&mut self) {
         if let Kind::Table(table) = &mut self.kind {
-            table.unposition(self.session);
+            table.close(self.session);
         }
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn duplicate<'session>(
         Ok(())
     };
     match &mut copy.kind {
-        Kind::Table(table) => table.set_key(session, fill).and_then(|()| table.search(session))?,
+        Kind::Table(table) => table.set_key(fill).and_then(|()| table.search(session))?,
         Kind::Metadata(metadata) => metadata.set_key(fill).and_then(|()| metadata.search(session))?,
         Kind::Placeholder => {}
     }

@@ -3,8 +3,8 @@
 //! Invariants:
 //! 1. A slot is empty, *set* by the application (its bytes are in the cursor's buffer) or *internal*: the data of the
 //!    position, borrowed from the tree where the tree cursor stands there, copied into the buffer after a write.
-//! 2. `position` is `None`, or the session counts this cursor as positioned. The session's reset of all cursors is a
-//!    step of its epoch: a cursor of an older epoch is unpositioned, and notices when it is next used.
+//! 2. `position` is `None`, or the session counts this cursor as positioned. A cursor that the session has reset is
+//!    unpositioned, and notices when it is next used.
 //! 3. `search`, `next`, `prev` and writes of raw keys allocate nothing once the buffers have grown to the size of the
 //!    records.
 //!
@@ -16,10 +16,11 @@ use super::bounds::{Bound, BoundSide, Bounds, Place};
 use super::modify::{self, Modify};
 use crate::btree::{PutMode, TreeCursor};
 use crate::schema::InUse;
-use crate::session::Session;
+use crate::session::{OpenCursor, Session};
 use crate::txn::{Isolation, Txn};
 use crate::{Error, Result};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// What a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub(crate) struct TableCursor {
     value_buffer: Vec<u8>,
     position: Position,
     position_key: Vec<u8>,
-    epoch: u64,
+    open: Arc<OpenCursor>,
     bounds: Bounds,
     /// `overwrite`: inserts replace, updates insert.
     pub(crate) overwrite: bool,
@@ -77,7 +78,7 @@ impl TableCursor {
             value_buffer: Vec::new(),
             position: Position::None,
             position_key: Vec::new(),
-            epoch: session.epoch(),
+            open: session.cursor_opened(),
             bounds: Bounds::default(),
             overwrite,
         }
@@ -86,8 +87,8 @@ impl TableCursor {
     // ---- slots
 
     /// Puts the application's packed key into the key slot. The position stays until the next operation.
-    pub(crate) fn set_key(&mut self, session: &Session, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn set_key(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        self.follow();
         self.key = Slot::Empty;
         self.key_buffer.clear();
         fill(&mut self.key_buffer)?;
@@ -102,8 +103,8 @@ impl TableCursor {
     }
 
     /// Puts the application's packed value into the value slot.
-    pub(crate) fn set_value(&mut self, session: &Session, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn set_value(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+        self.follow();
         self.value = Slot::Empty;
         self.value_buffer.clear();
         fill(&mut self.value_buffer)?;
@@ -112,8 +113,8 @@ impl TableCursor {
     }
 
     /// The packed key in the key slot.
-    pub(crate) fn key(&self, session: &Session) -> Result<&[u8]> {
-        let slot = if self.is_stale(session) { Slot::Empty } else { self.key };
+    pub(crate) fn key(&self) -> Result<&[u8]> {
+        let slot = if self.open.is_reset() { Slot::Empty } else { self.key };
         match slot {
             Slot::Empty => Err(key_required()),
             Slot::InTree => Ok(self.tree.key()),
@@ -122,8 +123,8 @@ impl TableCursor {
     }
 
     /// The packed value in the value slot.
-    pub(crate) fn value(&self, session: &Session) -> Result<&[u8]> {
-        let slot = if self.is_stale(session) { Slot::Empty } else { self.value };
+    pub(crate) fn value(&self) -> Result<&[u8]> {
+        let slot = if self.open.is_reset() { Slot::Empty } else { self.value };
         match slot {
             Slot::Empty => Err(value_required()),
             Slot::InTree => Ok(self.tree.value()),
@@ -135,7 +136,7 @@ impl TableCursor {
 
     /// Steps to the neighbour, from no position to the first (last) record of the bounds.
     pub(crate) fn step(&mut self, session: &Session, direction: Direction) -> Result<()> {
-        self.follow(session);
+        self.follow();
         self.key = Slot::Empty;
         self.value = Slot::Empty;
         let from = self.position;
@@ -172,7 +173,7 @@ impl TableCursor {
 
     /// Positions on the record with the key.
     pub(crate) fn search(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         if !self.bounds.is_empty() && self.bounds.place(&self.key_buffer) != Place::Inside {
@@ -197,7 +198,7 @@ impl TableCursor {
 
     /// Positions on the record with the key or on a neighbour; tells which.
     pub(crate) fn search_near(&mut self, session: &Session) -> Result<Ordering> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         let Self { tree, key_buffer, bounds, .. } = self;
@@ -240,7 +241,7 @@ impl TableCursor {
 
     /// Inserts the record. Leaves the cursor unpositioned.
     pub(crate) fn insert(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key_and_value(session)?;
+        let external = self.take_key_and_value()?;
         self.leave(session);
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
@@ -260,7 +261,7 @@ impl TableCursor {
 
     /// Changes the record. Leaves the cursor on it.
     pub(crate) fn update(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key_and_value(session)?;
+        let external = self.take_key_and_value()?;
         self.leave(session);
         if !self.in_bounds() {
             return Err(self.miss(external, Error::NotFound));
@@ -271,7 +272,7 @@ impl TableCursor {
 
     /// Removes the record. A cursor that stood on it stays there.
     pub(crate) fn remove(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
         if !self.in_bounds() {
@@ -295,7 +296,7 @@ impl TableCursor {
 
     /// Holds the record against other writers until the transaction ends. Leaves the cursor on it.
     pub(crate) fn reserve(&mut self, session: &Session) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         if !session.in_transaction() {
             return Err(Error::invalid("only permitted in a running transaction"));
         }
@@ -324,7 +325,7 @@ impl TableCursor {
         padding: u8,
         terminated: bool,
     ) -> Result<()> {
-        let external = self.take_key(session)?;
+        let external = self.take_key()?;
         if entries.is_empty() {
             return Err(Error::invalid("Illegal modify vector with 0 entries"));
         }
@@ -373,23 +374,29 @@ impl TableCursor {
         self.bounds.clear();
     }
 
+    /// The end of the cursor.
+    pub(crate) fn close(&mut self, session: &Session) {
+        self.unposition(session);
+        session.cursor_closed(&self.open);
+    }
+
     /// No position, empty slots; the bounds stay.
     pub(crate) fn unposition(&mut self, session: &Session) {
-        self.follow(session);
+        self.follow();
         self.key = Slot::Empty;
         self.value = Slot::Empty;
         self.leave(session);
     }
 
     /// Sets a bound at the key in the key slot.
-    pub(crate) fn set_bound(&mut self, session: &Session, side: BoundSide, inclusive: bool) -> Result<()> {
-        self.check_bound(session)?;
+    pub(crate) fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
+        self.check_bound()?;
         self.bounds.set(side, &self.key_buffer, inclusive)
     }
 
     /// Whether a bound can be set now.
-    pub(crate) fn check_bound(&mut self, session: &Session) -> Result<()> {
-        self.follow(session);
+    pub(crate) fn check_bound(&mut self) -> Result<()> {
+        self.follow();
         if self.position != Position::None {
             return Err(Error::invalid("setting bounds on a positioned cursor is not allowed"));
         }
@@ -403,20 +410,14 @@ impl TableCursor {
 
     // ---- helpers
 
-    fn is_stale(&self, session: &Session) -> bool {
-        self.position != Position::None && self.epoch != session.epoch()
-    }
-
-    /// Does what the session's reset of all cursors asked for, if it did since the last use.
-    fn follow(&mut self, session: &Session) {
-        if self.epoch != session.epoch() {
-            self.epoch = session.epoch();
-            if self.position != Position::None {
-                self.position = Position::None;
-                self.tree.reset();
-                self.key = Slot::Empty;
-                self.value = Slot::Empty;
-            }
+    /// Does what the session's reset asked for, if there was one since the last use.
+    fn follow(&mut self) {
+        if self.open.is_reset() {
+            self.open.followed();
+            self.position = Position::None;
+            self.tree.reset();
+            self.key = Slot::Empty;
+            self.value = Slot::Empty;
         }
     }
 
@@ -425,13 +426,13 @@ impl TableCursor {
         if self.position != Position::None {
             self.position = Position::None;
             self.tree.reset();
-            session.unpositioned();
+            session.unpositioned(&self.open);
         }
     }
 
     fn stand(&mut self, session: &Session, position: Position) {
         if self.position == Position::None {
-            session.positioned();
+            session.positioned(&self.open);
         }
         self.position = position;
     }
@@ -456,8 +457,8 @@ impl TableCursor {
     }
 
     /// Makes sure that the key is in the buffer. Tells whether the application put it there.
-    fn take_key(&mut self, session: &Session) -> Result<bool> {
-        self.follow(session);
+    fn take_key(&mut self) -> Result<bool> {
+        self.follow();
         match self.key {
             Slot::Empty => Err(key_required()),
             Slot::Set => Ok(true),
@@ -471,8 +472,8 @@ impl TableCursor {
         }
     }
 
-    fn take_key_and_value(&mut self, session: &Session) -> Result<bool> {
-        let external = self.take_key(session)?;
+    fn take_key_and_value(&mut self) -> Result<bool> {
+        let external = self.take_key()?;
         match self.value {
             Slot::Empty => return Err(value_required()),
             Slot::Set | Slot::InBuffer => {}
@@ -506,15 +507,12 @@ impl TableCursor {
         error
     }
 
-    /// The slots after a failed write. An implicit transaction that fails while other cursors of the session are
-    /// positioned resets them all (API specification, section 3.5).
+    /// The slots after a failed write.
     fn failed_write(&mut self, session: &Session, external: bool, error: Error) -> Error {
         let error = self.miss(external, error);
-        if !session.in_transaction() && session.has_positioned_cursors() {
-            session.reset_cursors();
-            self.follow(session);
-            self.key = Slot::Empty;
-            self.value = Slot::Empty;
+        if !session.in_transaction() {
+            session.reset_cursors_after_failure();
+            self.follow();
         }
         error
     }
@@ -546,6 +544,10 @@ impl TableCursor {
         let error = self.miss(external, Error::DuplicateKey);
         if external && matches!(found, Ok(true)) {
             self.value = Slot::Set;
+        }
+        if !session.in_transaction() {
+            session.reset_cursors_after_failure();
+            self.follow();
         }
         Err(error)
     }

@@ -161,15 +161,15 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration, on a positioned cursor, without a key and for bounds that leave no room.
     pub fn bound(&mut self, config: &str) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, session| match open::parse_bound(config)? {
+        self.on_table("WT_CURSOR.bound", |table, _| match open::parse_bound(config)? {
             open::BoundAction::Clear => {
                 table.clear_bounds();
                 Ok(())
             }
             open::BoundAction::Set { side, inclusive } => {
-                table.check_bound(session)?;
+                table.check_bound()?;
                 let side = side.ok_or_else(open::no_side)?;
-                table.set_bound(session, side, inclusive)
+                table.set_bound(side, inclusive)
             }
         })
     }
@@ -179,7 +179,7 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Cursor::bound`].
     pub fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, session| table.set_bound(session, side, inclusive))
+        self.on_table("WT_CURSOR.bound", |table, _| table.set_bound(side, inclusive))
     }
 
     /// Removes both bounds; the position stays.
@@ -267,7 +267,7 @@ impl Cursor<'_> {
                 if !mine.file.is_same_file(&theirs.file) {
                     return Err(Error::invalid("cursors must reference the same object"));
                 }
-                Ok(mine.key(self.session)?.cmp(theirs.key(other.session)?))
+                Ok(mine.key()?.cmp(theirs.key()?))
             }
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
             (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),

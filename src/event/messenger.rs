@@ -105,6 +105,11 @@ impl Messenger {
         self.deliver(origin, Category::Default, Level::Error, error, text);
     }
 
+    /// Reports an error line without a number, of a category.
+    pub fn category_error(&self, category: Category, text: &str) {
+        self.deliver(Origin::default(), category, Level::Error, 0, text);
+    }
+
     /// Reports an error value: its number and its text. The results of a program's normal course (`WT_NOTFOUND`,
     /// `WT_DUPLICATE_KEY`, `WT_ROLLBACK` and `WT_PREPARE_CONFLICT`) are no messages.
     pub fn report(&self, origin: Origin<'_>, error: &Error) {

@@ -24,6 +24,7 @@ mod table;
 mod tests;
 
 pub use builtin::BUILT_IN;
+pub(crate) use guard::fence;
 pub use load::LoadedExtensions;
 pub use request::{ExtensionRequest, parse_extensions};
 pub use resolve::resolve;

@@ -13,11 +13,13 @@ use super::guard::{
 };
 use hardwired_plugin::collator::Collator;
 use hardwired_plugin::compressor::Compressor;
+use hardwired_plugin::config::Config;
 use hardwired_plugin::data_source::DataSource;
 use hardwired_plugin::encryptor::Encryptor;
 use hardwired_plugin::storage_source::StorageSource;
 use hardwired_plugin::{Error, Result};
 use parking_lot::RwLock;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// The name that stands for no extension.
@@ -130,6 +132,20 @@ impl ExtensionTable {
         self.collators.wanted("collator", name)
     }
 
+    /// The collator that the key `collator` of `config` names, customized for the object `uri` with the key
+    /// `app_metadata`; `None` where it names none. A customized instance is terminated when the last handle on it goes.
+    ///
+    /// # Errors
+    /// `EINVAL`, `unknown collator 'NAME'`; those of the collator.
+    pub fn customized_collator(&self, uri: &str, config: Config<'_>) -> Result<Option<Arc<dyn Collator>>> {
+        let Some(collator) = self.collator(config.text_or("collator", "")?)? else { return Ok(None) };
+        let app_metadata = config.get("app_metadata")?.filter(|item| !item.is_empty());
+        Ok(Some(match collator.customize(uri, app_metadata)? {
+            Some(customized) => Arc::new(CustomizedCollator(customized)),
+            None => collator,
+        }))
+    }
+
     /// The compressor that `block_compressor=` or `log=(compressor=)` names; `None` for the empty name and `none`.
     ///
     /// # Errors
@@ -180,6 +196,22 @@ impl ExtensionTable {
         outcomes.extend(self.encryptors.take().iter().map(|it| it.terminate()));
         outcomes.extend(self.storage_sources.take().iter().map(|it| it.terminate()));
         outcomes.into_iter().filter_map(Result::err).collect()
+    }
+}
+
+/// A customized instance: nobody else has it, so the end of the last handle is the end of the instance.
+struct CustomizedCollator(Arc<dyn Collator>);
+
+impl Collator for CustomizedCollator {
+    fn compare(&self, left: &[u8], right: &[u8]) -> Result<Ordering> {
+        self.0.compare(left, right)
+    }
+}
+
+impl Drop for CustomizedCollator {
+    fn drop(&mut self) {
+        // There is nobody to tell: the object that used it has been closed.
+        let _ = self.0.terminate();
     }
 }
 

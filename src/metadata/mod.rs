@@ -44,5 +44,5 @@ pub use deletion::{CheckpointRequest, DropRule, Protection, choose_deletions, is
 pub use turtle::{METADATA_URI, TURTLE_FILE, Turtle, Version};
 pub use value::{
     FileValue, HISTORY_CONFIG, METADATA_FILE_ID, base_of, new_column_group_value, new_file_value, new_metadata_value,
-    new_table_value, new_trailer, with_checkpoints,
+    new_table_value, new_trailer, trailer_metadata, with_checkpoints,
 };

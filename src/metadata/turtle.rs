@@ -53,6 +53,11 @@ impl Version {
     /// The text that goes with [`Version::WRITTEN`].
     pub const WRITTEN_TEXT: &str = "WiredTiger 11.3.1: (November 13, 2024)";
 
+    /// The three numbers: major, minor, patch.
+    pub fn numbers(self) -> (u32, u32, u32) {
+        (u32::from(self.major), u32::from(self.minor), u32::from(self.patch))
+    }
+
     /// Reads `major=..,minor=..[,patch=..]`; `None` if it can't be read.
     pub fn parse(text: &str) -> Option<Self> {
         let number = |key| -> Option<u16> { lookup(text, key).ok()??.as_u64().ok()?.try_into().ok() };
@@ -81,6 +86,26 @@ impl Turtle {
             version_text: Version::WRITTEN_TEXT.to_owned(),
             version: Some(Version::WRITTEN),
             metadata,
+        }
+    }
+
+    /// Whether a key of the metadata lives in the turtle file, not in the metadata table.
+    pub fn is_key(key: &str) -> bool {
+        [COMPATIBILITY_KEY, LIVE_RESTORE_KEY, VERSION_STRING_KEY, VERSION_KEY, METADATA_URI].contains(&key)
+    }
+
+    /// The value of such a key; `None` if the turtle doesn't have it.
+    pub fn value(&self, key: &str) -> Option<String> {
+        match key {
+            COMPATIBILITY_KEY => {
+                self.compatibility.map(|Version { major, minor, .. }| format!("major={major},minor={minor}"))
+            }
+            VERSION_STRING_KEY => Some(self.version_text.clone()),
+            VERSION_KEY => {
+                self.version.map(|Version { major, minor, patch }| format!("major={major},minor={minor},patch={patch}"))
+            }
+            METADATA_URI => Some(self.metadata.clone()),
+            _ => None,
         }
     }
 

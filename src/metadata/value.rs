@@ -146,30 +146,29 @@ impl FileValue {
     }
 }
 
-/// What goes behind the avail list of a new checkpoint, so that the file can be opened without this metadata: by
-/// `import=(repair=true)`, and by this engine to check the metadata's own checkpoint. `value` is the file's value before
-/// the checkpoint, `checkpoints` is the list that will be stored, with `incomplete_cookie` in its last entry, and
-/// `write_gen` the tree's next write generation. `None` for an encrypted file: the value would have to be encrypted.
+/// The text about a file that goes behind the avail list of its new checkpoint, so that the file can be opened without
+/// this metadata, by `import=(repair=true)`. `value` is the file's value before the checkpoint. `None` for an encrypted file,
+/// because the value would have to be encrypted too: its lists have no trailer.
 ///
 /// # Errors
 /// `EINVAL` if the value isn't a configuration string.
-pub fn new_trailer(
-    value: &str,
-    checkpoints: &[Checkpoint],
-    incomplete_cookie: &[u8],
-    write_gen: u64,
-) -> Result<Option<Trailer>> {
+pub fn trailer_metadata(value: &str) -> Result<Option<String>> {
     let encryption = lookup(value, "encryption")?.map_or("(keyid=,name=)", |item| item.source());
     if lookup(encryption, "name")?.and_then(|item| item.name()).is_some() {
         return Ok(None);
     }
-    let metadata = format!("encryption={encryption},block_metadata_encrypted=false,block_metadata=[{value}]");
-    Ok(Some(Trailer {
+    Ok(Some(format!("encryption={encryption},block_metadata_encrypted=false,block_metadata=[{value}]")))
+}
+
+/// The trailer of a new avail list: `metadata` is from [`trailer_metadata`], `checkpoints` is the list that will be stored,
+/// with `incomplete_cookie` in its last entry, and `write_gen` the tree's next write generation.
+pub fn new_trailer(metadata: &str, checkpoints: &[Checkpoint], incomplete_cookie: &[u8], write_gen: u64) -> Trailer {
+    Trailer {
         write_gen,
-        metadata: metadata.into_bytes(),
+        metadata: metadata.as_bytes().to_vec(),
         checkpoint_list: format!("checkpoint={}", format_checkpoints(checkpoints)).into_bytes(),
         cookie: incomplete_cookie.to_vec(),
-    }))
+    }
 }
 
 fn check_version(value: &str, uri: &str) -> Result<()> {
@@ -295,14 +294,16 @@ mod tests {
             let checkpoints =
                 parse_checkpoints(lookup(text("ckptlist"), "checkpoint").unwrap().unwrap().text(), "f").unwrap();
             let last = checkpoints.last().unwrap();
-            let made = new_trailer(value, &checkpoints, &last.cookie, last.write_gen + 1).unwrap().unwrap();
+            let metadata = trailer_metadata(value).unwrap().unwrap();
+            let made = new_trailer(&metadata, &checkpoints, &last.cookie, last.write_gen + 1);
             assert_eq!(String::from_utf8(made.metadata).unwrap(), text("metadata"));
             assert_eq!(String::from_utf8(made.checkpoint_list).unwrap(), text("ckptlist"));
             assert_eq!((made.cookie, made.write_gen), (hex(text("cookie")), trailer["write_gen"].as_u64().unwrap()));
             seen += 1;
         }
         assert_eq!(seen, 20);
-        assert_eq!(new_trailer("encryption=(keyid=a,name=rotn)", &[], &[], 1).unwrap(), None);
+        assert_eq!(trailer_metadata("encryption=(keyid=a,name=rotn)").unwrap(), None);
+        assert!(trailer_metadata("encryption=(name=").is_err());
     }
 
     #[test]

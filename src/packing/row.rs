@@ -158,7 +158,7 @@ impl UnpackRow<'_> for () {
 }
 
 /// Reads the next column as a type.
-fn next<'a, T: FromValue<'a>>(unpacker: &mut Unpacker<'a>, format: &Format) -> Result<T> {
+fn next<'a, T: FromValue<'a>>(unpacker: &mut Unpacker<'_, 'a>, format: &Format) -> Result<T> {
     let value = unpacker.next().ok_or_else(|| {
         Error::invalid(format!("more values asked for than there are columns in format '{format}'"))
     })??;
@@ -169,7 +169,7 @@ fn next<'a, T: FromValue<'a>>(unpacker: &mut Unpacker<'a>, format: &Format) -> R
 }
 
 /// Refuses columns that nobody asked for.
-fn end(unpacker: &mut Unpacker<'_>, format: &Format) -> Result<()> {
+fn end(unpacker: &mut Unpacker<'_, '_>, format: &Format) -> Result<()> {
     match unpacker.next() {
         None => Ok(()),
         Some(Err(error)) => Err(error),

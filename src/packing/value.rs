@@ -72,7 +72,7 @@ pub fn packed_size(format: &Format, values: &[Value<'_>]) -> Result<usize> {
 ///
 /// # Errors
 /// `EINVAL` if the bytes are not a row of this format.
-pub fn unpack<'a>(format: &'a Format, bytes: &'a [u8]) -> Result<Vec<Value<'a>>> {
+pub fn unpack<'b>(format: &Format, bytes: &'b [u8]) -> Result<Vec<Value<'b>>> {
     Unpacker::new(format, bytes).collect()
 }
 
@@ -320,24 +320,24 @@ impl<'a> Packer<'a> {
 
 /// Iterates over the values of a packed row; an error ends the iteration.
 #[derive(Debug, Clone)]
-pub struct Unpacker<'a> {
-    format: &'a Format,
-    cursor: Cursor<'a>,
-    rest: &'a [u8],
+pub struct Unpacker<'f, 'b> {
+    format: &'f Format,
+    cursor: Cursor<'f>,
+    rest: &'b [u8],
 }
 
-impl<'a> Unpacker<'a> {
+impl<'f, 'b> Unpacker<'f, 'b> {
     /// Unpacks the row at the start of `bytes`.
-    pub fn new(format: &'a Format, bytes: &'a [u8]) -> Self {
+    pub fn new(format: &'f Format, bytes: &'b [u8]) -> Self {
         Self { format, cursor: Cursor { columns: format.columns(), done: 0 }, rest: bytes }
     }
 
     /// The bytes not read yet.
-    pub fn rest(&self) -> &'a [u8] {
+    pub fn rest(&self) -> &'b [u8] {
         self.rest
     }
 
-    fn value(&mut self) -> Result<Option<Value<'a>>> {
+    fn value(&mut self) -> Result<Option<Value<'b>>> {
         while let Some(column) = self.cursor.next() {
             if column.has_value() {
                 return self.column(column).map(Some);
@@ -347,7 +347,7 @@ impl<'a> Unpacker<'a> {
         Ok(None)
     }
 
-    fn column(&mut self, column: &Column) -> Result<Value<'a>> {
+    fn column(&mut self, column: &Column) -> Result<Value<'b>> {
         Ok(match column.kind {
             ColumnType::Padding | ColumnType::FixedString => Value::Text(self.take(column, column.size.unwrap_or(1))?),
             ColumnType::Int8 => Value::Int(i64::from(self.byte(column)?).wrapping_sub(0x80)),
@@ -398,7 +398,7 @@ impl<'a> Unpacker<'a> {
         self.take(column, 1)?.first().copied().ok_or_else(|| self.short(column))
     }
 
-    fn take(&mut self, column: &Column, len: u32) -> Result<&'a [u8]> {
+    fn take(&mut self, column: &Column, len: u32) -> Result<&'b [u8]> {
         let split = usize::try_from(len).ok().and_then(|len| self.rest.split_at_checked(len));
         let (bytes, rest) = split.ok_or_else(|| self.short(column))?;
         self.rest = rest;
@@ -416,8 +416,8 @@ impl<'a> Unpacker<'a> {
     }
 }
 
-impl<'a> Iterator for Unpacker<'a> {
-    type Item = Result<Value<'a>>;
+impl<'b> Iterator for Unpacker<'_, 'b> {
+    type Item = Result<Value<'b>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let result = self.value().transpose();

@@ -19,6 +19,7 @@ use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current,
 use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
+use crate::plugin::services::Services;
 use crate::tiered::{Tiered, TieredTree};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
@@ -41,6 +42,8 @@ pub(crate) struct DatabaseParts {
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
     pub(crate) tiered: Arc<Tiered>,
+    /// What extensions get from the connection.
+    pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
 }
@@ -73,6 +76,8 @@ pub(crate) struct Database {
     pub(crate) extensions: Arc<ExtensionTable>,
     /// The buckets of tiered tables, and the work on their objects.
     pub(crate) tiered: Arc<Tiered>,
+    /// What extensions get from the connection; it knows the connection only weakly.
+    pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
     pub(crate) catalog: Catalog,
@@ -113,6 +118,7 @@ impl Database {
             cache: parts.cache,
             extensions: parts.extensions,
             tiered: parts.tiered,
+            services: parts.services,
             readonly: parts.readonly,
             in_memory: parts.in_memory,
             catalog,

@@ -7,12 +7,14 @@
 //! 2. A session belongs to one thread at a time ([`Send`], not [`Sync`]). Its cursors borrow it, so it can't be handed
 //!    over or dropped while one is open.
 //! 3. The session counts its positioned cursors. Outside a transaction the snapshot lives as long as one of them.
-//! 4. Resetting all cursors of a session is a step of its epoch; each cursor follows when it is next used.
+//! 4. A cursor that the session resets follows when it is next used.
 //!
 //! Source: API specification, sections 3 and 6.
 
 mod calls;
+mod cursors;
 mod last_error;
+mod services;
 mod transaction;
 
 pub use last_error::LastError;
@@ -20,8 +22,10 @@ pub use last_error::LastError;
 use crate::config::Method;
 use crate::connection::ConnectionInner;
 use crate::event::Origin;
+use crate::plugin::services::TransactionNotify;
 use crate::txn::{Isolation, Txn};
 use crate::{Error, ErrorCode, Result};
+pub(crate) use cursors::OpenCursor;
 use last_error::LastErrorSlot;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -37,9 +41,11 @@ pub struct Session {
     isolation: Cell<Isolation>,
     /// The running transaction may not write (`ignore_prepare=true`).
     ignores_prepare: Cell<bool>,
-    epoch: Cell<u64>,
+    open_cursors: RefCell<Vec<Arc<OpenCursor>>>,
     positioned_cursors: Cell<usize>,
     last_error: LastErrorSlot,
+    /// Who is to be told of the running transaction's end.
+    notified: RefCell<Vec<Arc<dyn TransactionNotify>>>,
 }
 
 impl std::fmt::Debug for Session {
@@ -69,9 +75,10 @@ impl Session {
             default_isolation: Cell::new(Isolation::Snapshot),
             isolation: Cell::new(Isolation::Snapshot),
             ignores_prepare: Cell::new(false),
-            epoch: Cell::new(0),
+            open_cursors: RefCell::default(),
             positioned_cursors: Cell::new(0),
             last_error: LastErrorSlot::default(),
+            notified: RefCell::default(),
         })
     }
 
@@ -160,48 +167,11 @@ impl Session {
         error
     }
 
-    // ---- cursors
-
-    #[inline]
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.get()
-    }
-
-    #[inline]
-    pub(crate) fn positioned(&self) {
-        self.positioned_cursors.set(self.positioned_cursors.get() + 1);
-    }
-
-    #[inline]
-    pub(crate) fn unpositioned(&self) {
-        self.positioned_cursors.set(self.positioned_cursors.get().saturating_sub(1));
-        self.settle();
-    }
-
-    pub(crate) fn has_positioned_cursors(&self) -> bool {
-        self.positioned_cursors.get() > 0
-    }
-
-    /// Lets the snapshot go if nothing needs it any more: no transaction at snapshot isolation, no positioned cursor.
-    #[inline]
-    pub(crate) fn settle(&self) {
-        if self.positioned_cursors.get() == 0 && !self.holds_snapshot() {
-            self.txn.borrow_mut().release_snapshot();
-        }
-    }
+    // ---- transactions
 
     fn holds_snapshot(&self) -> bool {
         self.in_transaction.get() && self.isolation.get() == Isolation::Snapshot
     }
-
-    /// Resets all cursors: their positions, keys and values, not their bounds.
-    pub(crate) fn reset_cursors(&self) {
-        self.epoch.set(self.epoch.get() + 1);
-        self.positioned_cursors.set(0);
-        self.settle();
-    }
-
-    // ---- transactions
 
     #[inline]
     pub(crate) fn in_transaction(&self) -> bool {

@@ -94,12 +94,16 @@ impl Session {
                 }
             }
         }
-        let mut txn = self.txn.borrow_mut();
-        if txn.is_failed() && txn.has_modifications() {
-            return Err(Error::invalid("failed  transaction requires rollback"));
+        {
+            let txn = self.txn.borrow();
+            if txn.is_failed() && txn.has_modifications() {
+                return Err(Error::invalid("failed  transaction requires rollback"));
+            }
         }
-        txn.commit()?;
-        drop(txn);
+        self.ask_notified()?;
+        let committed = self.txn.borrow_mut().commit();
+        self.forget_notified();
+        committed?;
         self.ended();
         Ok(())
     }
@@ -195,9 +199,11 @@ impl Session {
     }
 
     pub(super) fn roll_back(&self) -> Result<()> {
+        let id = self.notified_id();
         let result = self.txn.borrow_mut().rollback();
         self.ended();
         self.reset_cursors();
+        self.tell_rolled_back(id);
         result
     }
 

@@ -6,6 +6,7 @@
 mod config_schema;
 mod fuzz;
 mod fuzz_seeds;
+mod sizes;
 mod tidy;
 
 use std::path::Path;
@@ -19,6 +20,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
   config-schema [--check]              write src/config/schema/generated.rs from data/config-schema.json, or compare
   fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
   fuzz-seeds                           rebuild fuzz/seeds from tests/data
+  sizes                                measure the program with each feature (minutes), into docs/binary-size.md
 ";
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["config-schema", "--check"] => config_schema::check(),
         ["fuzz", rest @ ..] => fuzz::run(root, rest),
         ["fuzz-seeds"] => fuzz_seeds::run(root),
+        ["sizes"] => sizes::run(root),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

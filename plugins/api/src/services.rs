@@ -28,7 +28,7 @@ pub trait Services: Messages {
     fn home(&self) -> &Path;
 
     /// The file system through which the engine reaches the home; `WT_NOTFOUND` before one is configured (while an
-    /// early extension is being made).
+    /// early extension is being made) and after the connection has closed.
     fn file_system(&self) -> Result<Arc<dyn FileSystem>>;
 
     /// Inserts a row into the metadata table, or replaces it. In the early phase, and on a connection that is closing,
@@ -47,7 +47,11 @@ pub trait Services: Messages {
     /// The value of a row of the metadata table. `WT_NOTFOUND` if there is none.
     fn metadata_search(&self, key: &str) -> Result<String>;
 
-    /// The collator that the key `collator` of `config` names, customized for `uri`; `None` where it names none.
+    /// The collator that the key `collator` of `config` names, customized for `uri` (which sees the key `app_metadata`);
+    /// `None` where it names none. A customized instance is terminated when the last handle on it goes.
+    ///
+    /// # Errors
+    /// `EINVAL` for a name that isn't registered; those of the collator.
     fn collator(&self, uri: &str, config: Config<'_>) -> Result<Option<Arc<dyn Collator>>>;
 
     /// Compares two packed keys: by the collator, else byte by byte with the shorter first.
@@ -64,7 +68,7 @@ pub trait Services: Messages {
     /// The oldest transaction id that isn't yet visible to every running transaction.
     fn oldest_transaction_id(&self) -> u64;
 
-    /// Version of the engine's interface: major, minor, patch.
+    /// The release of WiredTiger whose interface and files the engine has: major, minor, patch.
     fn version(&self) -> (u32, u32, u32);
 }
 
@@ -129,6 +133,10 @@ pub enum Isolation {
 pub trait TransactionNotify: Send + Sync {
     /// Called once, before the transaction's changes become visible (`committed`) or after they are undone. An error at
     /// a commit turns it into a rollback.
+    ///
+    /// Of several objects the first one that refuses a commit isn't called again; those that had agreed hear of the
+    /// rollback. From here the session must not be used. After a commit was agreed to it takes place, unless another
+    /// object refuses or the connection panics.
     fn notify(&self, transaction_id: u64, committed: bool) -> Result<()>;
 }
 
@@ -192,6 +200,6 @@ impl Services for OfflineServices {
         0
     }
     fn version(&self) -> (u32, u32, u32) {
-        (12, 0, 0)
+        (11, 3, 1)
     }
 }

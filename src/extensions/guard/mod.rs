@@ -25,6 +25,11 @@ pub(super) type Label = Arc<str>;
 ///
 /// After a panic the extension's own state may be half changed; it is called again all the same, and answers for it.
 pub(super) fn call<T>(label: &Label, method: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    fence(label, method, body)
+}
+
+/// The same for callers outside: `label` says which extension.
+pub(crate) fn fence<T>(label: &str, method: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
         let text = payload
             .downcast_ref::<&str>()

@@ -1,31 +1,48 @@
-//! A third party's program: names the plugin crate once, and finds its extension by name.
+//! A third party's program: names the plugin crate once, and finds its extension by name. The argument is a directory for
+//! a database.
 
 // Without this line the linker never sees the crate.
 use cellar_keys as _;
 
-use hardwired::extensions::{LoadedExtensions, linked};
-use hardwired::plugin::config::lookup;
-use hardwired::plugin::extension::{MessageLevel, Messages};
-use std::sync::Arc;
+use hardwired::extensions::linked;
+use hardwired::{Connection, Result};
+use std::path::Path;
 
-struct Print;
+/// As a program would have it that loads the extension from a shared library.
+const EXTENSIONS: &str = "extensions=[/opt/lib/libcellar_keys.so=(early_load=true,config=(oak=1))]";
 
-impl Messages for Print {
-    fn message(&self, level: MessageLevel, text: &str) {
-        println!("{level:?}: {text}");
-    }
+fn open(home: &Path) -> Result<Connection> {
+    Connection::builder(home).create(true).config(EXTENSIONS).open()
 }
 
-fn main() -> hardwired::Result<()> {
+fn main() -> Result<()> {
     let registry = linked(&[])?;
     for extension in registry.iter() {
         println!("linked: {extension}");
     }
-    let config = "create,extensions=[/opt/lib/libcellar_keys.so=(early_load=true,config=(oak=1))]";
-    let mut extensions = LoadedExtensions::new(registry, Arc::new(Print));
-    extensions.load_early(lookup(config, "extensions")?)?;
-    let (extension, provider) = extensions.key_provider().expect("a key provider is loaded");
-    println!("key provider: {}", extension.name());
-    provider.load_key_blob(None)?;
-    extensions.terminate()
+    let home = std::env::args_os().nth(1).expect("a directory");
+    let home = Path::new(&home);
+
+    println!("a new database");
+    let connection = open(home)?;
+    let session = connection.open_session("")?;
+    session.create("table:wine", "key_format=S,value_format=S")?;
+    session.open_cursor("table:wine", "")?.put("riesling", "dry")?;
+    session.checkpoint("")?;
+    println!("after the checkpoint");
+    session.open_cursor("table:wine", "")?.put("merlot", "red")?;
+    drop(session);
+    connection.close("")?;
+    drop(connection);
+
+    println!("again");
+    let connection = open(home)?;
+    let session = connection.open_session("")?;
+    let mut cursor = session.open_cursor("table:wine", "")?;
+    for key in ["merlot", "riesling"] {
+        let value: Option<String> = cursor.get(key)?;
+        println!("{key}: {value:?}");
+    }
+    drop((cursor, session));
+    connection.close("")
 }
