@@ -193,12 +193,7 @@ impl BlockManager {
         Self::new(name, handle, Some(objects), settings)?.opened_at(cookie, mode)
     }
 
-    fn new(
-        name: &str,
-        handle: Arc<dyn FileHandle>,
-        objects: Option<Objects>,
-        settings: BlockSettings,
-    ) -> Result<Self> {
+    fn new(name: &str, handle: Arc<dyn FileHandle>, objects: Option<Objects>, settings: BlockSettings) -> Result<Self> {
         let end = AtomicU64::new(handle.size()?);
         Ok(Self {
             name: name.to_owned(),
@@ -212,11 +207,7 @@ impl BlockManager {
         })
     }
 
-    fn opened_at(
-        mut self,
-        cookie: Option<CheckpointCookie>,
-        mode: OpenMode,
-    ) -> Result<(Arc<Self>, Option<Address>)> {
+    fn opened_at(mut self, cookie: Option<CheckpointCookie>, mode: OpenMode) -> Result<(Arc<Self>, Option<Address>)> {
         if mode == OpenMode::Live {
             let physical_size = self.handle.size()?;
             // The lists of a checkpoint in a finished object say nothing about the active one, which is empty then.

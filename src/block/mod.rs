@@ -50,6 +50,6 @@ pub use cookie::CheckpointCookie;
 pub use descriptor::{MAX_ALLOCATION_SIZE, MIN_ALLOCATION_SIZE, check_allocation_size};
 pub use extent_list::{ListContents, ListKind, Trailer, decode as decode_extent_list};
 pub use extents::{Extent, ExtentSet, Fit, Overlap};
-pub use objects::{NextObject, ObjectSource, ObjectsOpen};
 pub use manager::{BlockManager, BlockSettings, BlockStatistics, ChecksumMode, OpenMode};
+pub use objects::{NextObject, ObjectSource, ObjectsOpen};
 pub use verify::{Leaks, Verifier};

@@ -141,6 +141,7 @@ pub(crate) struct ConnectionInner {
     /// Taken when the connection closes.
     resources: Mutex<Option<Resources>>,
     /// What extensions get of this connection.
+    #[allow(dead_code, reason = "for the registration calls")]
     services: Arc<ConnectionServices>,
 }
 

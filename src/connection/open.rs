@@ -125,12 +125,7 @@ struct Settled {
 }
 
 /// Reads the configuration files and settles everything.
-fn settle(
-    call: &OpenCall<'_>,
-    sources: &Sources<'_>,
-    fs: &dyn FileSystem,
-    readonly: bool,
-) -> Result<Settled> {
+fn settle(call: &OpenCall<'_>, sources: &Sources<'_>, fs: &dyn FileSystem, readonly: bool) -> Result<Settled> {
     let read = |name: &str| -> Result<String> {
         match home::read_config_file(fs, call.home, name)? {
             Some(bytes) => file_text(name, &bytes),

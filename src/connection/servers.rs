@@ -32,7 +32,12 @@ struct Stop {
 impl Servers {
     /// Starts eviction.
     pub(super) fn start(cache: &Arc<Cache>, txns: &Arc<TxnGlobal>) -> Result<Self> {
-        Ok(Self { eviction: EvictionServer::start(cache, txns)?, stop: Arc::default(), tiered: None, threads: Vec::new() })
+        Ok(Self {
+            eviction: EvictionServer::start(cache, txns)?,
+            stop: Arc::default(),
+            tiered: None,
+            threads: Vec::new(),
+        })
     }
 
     /// Starts the thread that takes a checkpoint every `seconds`.

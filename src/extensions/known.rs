@@ -27,12 +27,7 @@ const fn not_yet(name: &'static str, library_names: &'static [&'static str], kin
 
 /// Sorted by name.
 pub(super) const KNOWN: &[Known] = &[
-    Known {
-        name: "dir-store",
-        library_names: &[],
-        kinds: &[ExtensionKind::StorageSource],
-        source: Source::Feature,
-    },
+    Known { name: "dir-store", library_names: &[], kinds: &[ExtensionKind::StorageSource], source: Source::Feature },
     not_yet("fail-fs", &[], &[ExtensionKind::FileSystem]),
     Known {
         name: "kek-mock",

@@ -1,9 +1,9 @@
 //! Dropping a tiered tree.
 
+use super::Bucket;
 use super::name::{TREE_PREFIX, object_name, object_number};
 use super::queue::{Unit, UnitKind};
 use super::tree::TreeState;
-use super::Bucket;
 use crate::event::Origin;
 use crate::schema::Database;
 use crate::{Error, ErrorCode, Result};

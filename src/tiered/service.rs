@@ -166,12 +166,8 @@ impl Tiered {
         }
         let config = format!("cache_directory={}", value(cache)?);
         let fs = instance.customize_file_system(bucket, token, Config::single(&config))?;
-        let opened = Arc::new(Bucket {
-            source: source.to_owned(),
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-            fs,
-        });
+        let opened =
+            Arc::new(Bucket { source: source.to_owned(), bucket: bucket.to_owned(), prefix: prefix.to_owned(), fs });
         buckets.push(Arc::clone(&opened));
         Ok(opened)
     }
@@ -182,7 +178,8 @@ impl Tiered {
     /// The first one; none stops the others.
     pub(crate) fn terminate(&self) -> Result<()> {
         let buckets = std::mem::take(&mut *self.buckets.lock());
-        buckets.iter().fold(Ok(()), |outcome, bucket| outcome.and(bucket.fs.terminate()))
+        let failures: Vec<Error> = buckets.iter().filter_map(|bucket| bucket.fs.terminate().err()).collect();
+        failures.into_iter().next().map_or(Ok(()), Err)
     }
 }
 
@@ -192,7 +189,9 @@ fn value(text: &str) -> Result<String> {
         return Ok(text.to_owned());
     }
     if text.contains(['"', '\\', '\n', '\0']) {
-        return Err(Error::invalid(format!("tiered_storage: '{text}': quotes, backslashes and line ends can't be kept")));
+        return Err(Error::invalid(format!(
+            "tiered_storage: '{text}': quotes, backslashes and line ends can't be kept"
+        )));
     }
     Ok(format!("\"{text}\""))
 }

@@ -142,7 +142,9 @@ impl Identity {
         let prefix = self.prefix();
         let key = "tiered_storage.bucket_prefix";
         if given.get(key)?.is_some_and(|item| !item.text().is_empty()) {
-            return Err(Error::invalid(format!("{key} can't be given together with cluster and member, which make it")));
+            return Err(Error::invalid(format!(
+                "{key} can't be given together with cluster and member, which make it"
+            )));
         }
         match lookup(base_file, key)?.map(|item| item.text()).filter(|stored| !stored.is_empty()) {
             Some(stored) if stored != prefix => Err(Error::invalid(format!(

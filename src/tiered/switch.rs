@@ -88,7 +88,10 @@ pub(crate) fn begin_flush<'a>(db: &'a Database, request: &FlushRequest) -> Resul
         (false, _) => None,
         (true, None) => Some(tiered.flush_lock.lock()),
         (true, Some(timeout)) => Some(tiered.flush_lock.try_lock_for(timeout).ok_or_else(|| {
-            Error::new(crate::ErrorCode::EBUSY, "flush_tier: another flush is in progress, and not complete within the timeout")
+            Error::new(
+                crate::ErrorCode::EBUSY,
+                "flush_tier: another flush is in progress, and not complete within the timeout",
+            )
         })?),
     };
     super::work::resume(db)?;

@@ -124,9 +124,10 @@ impl ObjectSource for TieredTree {
             opened => return opened,
         }
         self.bucket.open(&self.object_name(number)).map_err(|error| match error.code() {
-            ErrorCode::ENOENT => {
-                Error::new(ErrorCode::ENOENT, format!("the object is not in the home directory, nor in its bucket: {error}"))
-            }
+            ErrorCode::ENOENT => Error::new(
+                ErrorCode::ENOENT,
+                format!("the object is not in the home directory, nor in its bucket: {error}"),
+            ),
             _ => error,
         })
     }

@@ -7,6 +7,7 @@
 pub mod collator;
 pub mod compressor;
 pub mod config;
+#[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod data_source;
 pub mod encryptor;

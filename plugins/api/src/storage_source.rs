@@ -36,11 +36,12 @@
 //! - **Removing an object that isn't there** is a success or `ENOENT`, as the source likes.
 //! - **Slow is fine.** Copies are made on a thread of their own; reads wait, as they do for a disk.
 //!
-//! The module [`conformance`](crate::conformance) checks a source in an author's own tests.
+//! The module `conformance` (feature of that name) checks a source in an author's own tests.
 //!
 //! ```
 //! use hardwired_plugin::config::Config;
-//! use hardwired_plugin::conformance::storage_source::{StoreUnderTest, check};
+//! # #[cfg(feature = "conformance")]
+//! use hardwired_plugin::conformance::{StoreUnderTest, check_storage_source};
 //! use hardwired_plugin::extension::Extension;
 //! use hardwired_plugin::file_system::{FileHandle, FileSystem, FileType, OpenOptions};
 //! use hardwired_plugin::storage_source::{BucketFileSystem, StorageSource};
@@ -157,11 +158,21 @@
 //! }
 //!
 //! // In the author's tests:
-//! let home = std::env::temp_dir().join(format!("memory-store-{}", std::process::id()));
-//! std::fs::create_dir_all(&home).unwrap();
-//! let source = MemoryStore::default();
-//! check(&StoreUnderTest { source: &source, bucket: "memory", missing_bucket: "elsewhere", auth_token: "", scratch: &home });
-//! std::fs::remove_dir_all(&home).unwrap();
+//! # #[cfg(feature = "conformance")]
+//! fn the_memory_store_conforms() {
+//!     let home = std::env::temp_dir().join(format!("memory-store-{}", std::process::id()));
+//!     std::fs::create_dir_all(&home).unwrap();
+//!     check_storage_source(&StoreUnderTest {
+//!         source: &MemoryStore::default(),
+//!         bucket: "memory",
+//!         missing_bucket: "elsewhere",
+//!         auth_token: "",
+//!         scratch: &home,
+//!     });
+//!     std::fs::remove_dir_all(&home).unwrap();
+//! }
+//! # #[cfg(feature = "conformance")]
+//! # the_memory_store_conforms();
 //! ```
 //!
 //! Source: storage-source specification, section 4.

@@ -210,7 +210,9 @@ impl FileHandle for Object {
             let what = format!("{}: read of {} bytes at offset {offset}", self.path.display(), buffer.len());
             match error.kind() {
                 // A truncated object is damage.
-                ErrorKind::UnexpectedEof => Error::corrupt(self.path.display().to_string(), offset, "the object ends here"),
+                ErrorKind::UnexpectedEof => {
+                    Error::corrupt(self.path.display().to_string(), offset, "the object ends here")
+                }
                 _ => io(what, &error),
             }
         })

@@ -86,7 +86,8 @@ impl StorageSource for DirStore {
             let given = config.text_or("cache_directory", "")?;
             let name = if given.is_empty() { default_cache(bucket) } else { PathBuf::from(given) };
             let cache = home.join(name);
-            std::fs::create_dir_all(&cache).map_err(|error| io(format_args!("{}: cache directory", cache.display()), &error))?;
+            std::fs::create_dir_all(&cache)
+                .map_err(|error| io(format_args!("{}: cache directory", cache.display()), &error))?;
             Some(cache)
         } else {
             None
@@ -97,7 +98,8 @@ impl StorageSource for DirStore {
 
 /// `cache-` and the last component of the bucket's path.
 fn default_cache(bucket: &str) -> PathBuf {
-    let last = Path::new(bucket).file_name().map_or_else(|| "bucket".into(), |name| name.to_string_lossy().into_owned());
+    let last =
+        Path::new(bucket).file_name().map_or_else(|| "bucket".into(), |name| name.to_string_lossy().into_owned());
     PathBuf::from(format!("cache-{last}"))
 }
 

@@ -2,7 +2,7 @@
 
 use hardwired_dir_store::{DirStore, Options};
 use hardwired_plugin::config::Config;
-use hardwired_plugin::conformance::storage_source::{StoreUnderTest, check};
+use hardwired_plugin::conformance::{StoreUnderTest, check_storage_source};
 use hardwired_plugin::extension::{ExtensionContext, MessageLevel, Messages};
 use hardwired_plugin::file_system::{FileType, OpenOptions};
 use hardwired_plugin::services::OfflineServices;
@@ -65,7 +65,7 @@ fn flush(bucket: &dyn BucketFileSystem, source: &Path, object: &str) -> Result<(
 fn it_keeps_the_contract_of_storage_sources(#[case] config: &str) {
     let world = World::new(config);
     let scratch = tempfile::tempdir_in(world.home.path()).unwrap();
-    check(&StoreUnderTest {
+    check_storage_source(&StoreUnderTest {
         source: &world.store,
         bucket: "bucket",
         missing_bucket: "nowhere",
@@ -162,7 +162,8 @@ fn without_room_in_the_cache_the_bucket_is_read() {
 #[test]
 fn the_cache_directory_can_be_chosen() {
     let world = World::new("");
-    let bucket = world.store.customize_file_system("bucket", "", Config::single("cache_directory=\"my/cache\"")).unwrap();
+    let bucket =
+        world.store.customize_file_system("bucket", "", Config::single("cache_directory=\"my/cache\"")).unwrap();
     world.file("bucket/o", b"bytes");
     bucket.open(Path::new("o"), FileType::Data, READ).unwrap();
     assert!(world.path("my/cache/o").exists() && !world.path("cache-bucket").exists());
@@ -215,7 +216,8 @@ fn a_value_that_is_no_integer_is_refused_in_the_words_of_the_sample(#[case] conf
 
 #[test]
 fn options_are_read_and_other_keys_ignored() {
-    let options = Options::parse("cache=0,delay_ms=1,error_ms=2,force_delay=3,force_error=4,verbose=5,whatever=x").unwrap();
+    let options =
+        Options::parse("cache=0,delay_ms=1,error_ms=2,force_delay=3,force_error=4,verbose=5,whatever=x").unwrap();
     let expected = Options { cache: false, delay_ms: 1, error_ms: 2, force_delay: 3, force_error: 4, verbose: 5 };
     assert_eq!(options, expected);
     assert_eq!(Options::parse("").unwrap(), Options::default());

@@ -1,5 +1,13 @@
-//! Conformance kits: what every extension of a kind must do, to be run by its author's tests.
+//! Conformance kits: what the engine relies on, as checks that an extension's own tests run.
 //!
-//! A kit panics at the first thing that is not as it must be, and says what: it belongs into a `#[test]`.
+//! Each kit panics with the promise that was broken. They are deterministic, need no engine, and take a fraction of a second;
+//! property tests of the extension's own go well beside them.
+//!
+//! ```toml
+//! [dev-dependencies]
+//! hardwired-plugin = { version = "0.1", features = ["conformance"] }
+//! ```
 
-pub mod storage_source;
+mod storage_source;
+
+pub use storage_source::{StoreUnderTest, check_storage_source};

@@ -27,7 +27,7 @@ const READ: OpenOptions = OpenOptions { create: false, exclusive: false, readonl
 ///
 /// # Panics
 /// If the source does something else than it must.
-pub fn check(store: &StoreUnderTest<'_>) {
+pub fn check_storage_source(store: &StoreUnderTest<'_>) {
     missing_bucket(store);
     let bucket = store
         .source
@@ -123,7 +123,8 @@ fn life_of_an_object(bucket: &dyn BucketFileSystem, files: &Files) {
 fn repeated_flushes(bucket: &dyn BucketFileSystem, files: &Files) {
     let source = files.write("again", b"the same bytes");
     for _ in 0..3 {
-        flush(bucket, &source, "kit_again").expect("a flush may be repeated: after a crash nobody knows whether it was complete");
+        flush(bucket, &source, "kit_again")
+            .expect("a flush may be repeated: after a crash nobody knows whether it was complete");
     }
     bucket.flush_finish(&source, "kit_again", Config::default()).expect("flush_finish");
     let other = files.write("other", b"other bytes!!!");
