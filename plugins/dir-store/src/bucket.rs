@@ -65,7 +65,8 @@ impl Bucket {
         }
         match copy::copy_new(bucket, &cache) {
             Ok(()) => Ok(Some(cache)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Some(cache)),
+            // Somebody else was faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && cache.exists() => Ok(Some(cache)),
             Err(error) => {
                 let error = io(format_args!("{}: not cached, it is read from the bucket", object.display()), &error);
                 self.shared.messages.message(MessageLevel::Warning, &error.to_string());
