@@ -8,10 +8,12 @@
 
 use hardwired_plugin::config::{Config, ConfigParser, Item, ItemKind};
 
+use super::added::AddedKey;
 use super::schema::{Key, Method, Rule, find_key};
 use super::{offset_in, tail_from};
 use crate::packing::Format;
 use crate::{Error, Result};
+use std::sync::Arc;
 
 /// What a failed check reports, the cause first.
 type Refusal = Vec<String>;
@@ -24,11 +26,27 @@ pub fn check(method: &Method, config: &str) -> Result<()> {
     refuse(messages(method, config))
 }
 
+/// As [`check`], with keys that were added to the method; of several of one name the last one counts.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_with(method: &Method, added: &[Arc<AddedKey>], config: &str) -> Result<()> {
+    if added.is_empty() {
+        return check(method, config);
+    }
+    let checked = if method.compilable {
+        Compiler { whole: config, method, added }.level(method.keys, config, config)
+    } else {
+        check_level(method.keys, added, config, config)
+    };
+    refuse(checked.err().unwrap_or_default())
+}
+
 /// The messages of a failed check of a call's configuration, in the order in which WiredTiger reports them; none if
 /// the configuration is accepted.
 pub fn messages(method: &Method, config: &str) -> Vec<String> {
     if method.compilable {
-        Compiler { whole: config, method }.level(method.keys, config, config).err().unwrap_or_default()
+        Compiler { whole: config, method, added: &[] }.level(method.keys, config, config).err().unwrap_or_default()
     } else {
         general_messages(method, config)
     }
@@ -52,7 +70,7 @@ pub fn general_messages(method: &Method, config: &str) -> Vec<String> {
     if method.keys.is_empty() {
         return Vec::new();
     }
-    check_level(method.keys, config, config).err().unwrap_or_default()
+    check_level(method.keys, &[], config, config).err().unwrap_or_default()
 }
 
 fn refuse(messages: Refusal) -> Result<()> {
@@ -68,11 +86,15 @@ fn as_refusal(error: Error) -> Refusal {
 }
 
 /// Checks the items of `text`, which is a part of `whole`.
-fn check_level(keys: &[Key], whole: &str, text: &str) -> Result<(), Refusal> {
+fn check_level(keys: &[Key], added: &[Arc<AddedKey>], whole: &str, text: &str) -> Result<(), Refusal> {
     for item in ConfigParser::new(text) {
         let (key, value) = item.map_err(as_refusal)?;
         if !matches!(key.kind(), ItemKind::String | ItemKind::Id) {
             return one(format!("Invalid configuration key found: '{}'", key.text()));
+        }
+        if let Some(found) = find_added(added, key.text()) {
+            check_plain(found.name(), found.rule(), value)?;
+            continue;
         }
         let Some(found) = find_key(keys, key.text()) else {
             return one(format!("unknown configuration key '{}'", key.text()));
@@ -83,45 +105,70 @@ fn check_level(keys: &[Key], whole: &str, text: &str) -> Result<(), Refusal> {
 }
 
 fn check_value(key: &Key, whole: &str, key_item: Item<'_>, value: Item<'_>) -> Result<(), Refusal> {
-    let has_type = match key.rule {
-        Rule::Bool => value.kind() == ItemKind::Bool || is_zero_or_one(value),
-        Rule::Int { .. } => value.kind() == ItemKind::Number,
-        Rule::List(_) => value.kind() == ItemKind::Struct || value.is_empty(),
-        Rule::String(_) => true,
+    let plain = match key.rule {
         Rule::Format => return Format::check(value.text()).map_err(as_refusal),
         Rule::Category(keys) => {
-            return check_level(keys, whole, category_text(whole, key_item, value)).map_err(|mut messages| {
-                messages.push(expected(key));
+            return check_level(keys, &[], whole, category_text(whole, key_item, value)).map_err(|mut messages| {
+                messages.push(expected(key.name, key.rule.type_name()));
                 messages
             });
         }
+        Rule::Bool => Plain::Bool,
+        Rule::Int { min, max } => Plain::Int { min, max },
+        Rule::String(choices) => Plain::String(choices.to_vec()),
+        Rule::List(choices) => Plain::List(choices.to_vec()),
+    };
+    check_plain(key.name, &plain, value)
+}
+
+/// The rule of a key without keys inside; `S` are its choices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Plain<S> {
+    Bool,
+    Int { min: Option<i64>, max: Option<i64> },
+    String(Vec<S>),
+    List(Vec<S>),
+}
+
+/// Checks the value of a key by its rule.
+pub(super) fn check_plain<S: AsRef<str>>(name: &str, rule: &Plain<S>, value: Item<'_>) -> Result<(), Refusal> {
+    let (has_type, type_name) = match rule {
+        Plain::Bool => (value.kind() == ItemKind::Bool || is_zero_or_one(value), "boolean"),
+        Plain::Int { .. } => (value.kind() == ItemKind::Number, "int"),
+        Plain::List(_) => (value.kind() == ItemKind::Struct || value.is_empty(), "list"),
+        Plain::String(_) => (true, "string"),
     };
     if !has_type {
-        return one(expected(key));
+        return one(expected(name, type_name));
     }
-    match key.rule {
-        Rule::Int { min: Some(min), .. } if value.number() < min => {
-            one(format!("Value too small for key '{}' the minimum is {min}", key.name))
+    match rule {
+        Plain::Int { min: Some(min), .. } if value.number() < *min => {
+            one(format!("Value too small for key '{name}' the minimum is {min}"))
         }
-        Rule::Int { max: Some(max), .. } if value.number() > max => {
-            one(format!("Value too large for key '{}' the maximum is {max}", key.name))
+        Plain::Int { max: Some(max), .. } if value.number() > *max => {
+            one(format!("Value too large for key '{name}' the maximum is {max}"))
         }
-        Rule::String(choices) | Rule::List(choices) if !choices.is_empty() => check_choices(key, choices, value),
+        Plain::String(choices) | Plain::List(choices) if !choices.is_empty() => check_choices(name, choices, value),
         _ => Ok(()),
     }
 }
 
+/// The last one added of that name.
+fn find_added<'a>(added: &'a [Arc<AddedKey>], name: &str) -> Option<&'a AddedKey> {
+    added.iter().rfind(|key| key.name() == name).map(|key| &**key)
+}
+
 /// A list is tested item by item, whatever the declared type; the values of its items don't matter.
-fn check_choices(key: &Key, choices: &[&str], value: Item<'_>) -> Result<(), Refusal> {
+fn check_choices<S: AsRef<str>>(name: &str, choices: &[S], value: Item<'_>) -> Result<(), Refusal> {
     let test = |choice: &str| {
-        if choices.contains(&choice) {
+        if choices.iter().any(|known| known.as_ref() == choice) {
             Ok(())
         } else {
-            one(format!("Value '{choice}' not a permitted choice for key '{}'", key.name))
+            one(format!("Value '{choice}' not a permitted choice for key '{name}'"))
         }
     };
     if value.is_empty() {
-        return one(format!("Key '{}' requires a value", key.name));
+        return one(format!("Key '{name}' requires a value"));
     }
     if value.kind() != ItemKind::Struct {
         return test(value.text());
@@ -143,8 +190,8 @@ fn category_text<'a>(whole: &'a str, key: Item<'_>, value: Item<'_>) -> &'a str 
     if value.is_empty() { tail } else { tail.get(..value.text().len()).unwrap_or(tail) }
 }
 
-fn expected(key: &Key) -> String {
-    format!("Invalid value for key '{}': expected a {}", key.name, key.rule.type_name())
+fn expected(name: &str, type_name: &str) -> String {
+    format!("Invalid value for key '{name}': expected a {type_name}")
 }
 
 fn is_zero_or_one(value: Item<'_>) -> bool {
@@ -161,6 +208,8 @@ pub(super) fn find_compiled_key<'a>(keys: &'a [Key], name: &str) -> Option<&'a K
 struct Compiler<'a> {
     whole: &'a str,
     method: &'a Method,
+    /// Added keys of the method itself, none inside a category.
+    added: &'a [Arc<AddedKey>],
 }
 
 impl<'a> Compiler<'a> {
@@ -168,6 +217,10 @@ impl<'a> Compiler<'a> {
     fn level(&self, keys: &[Key], text: &'a str, shown: &'a str) -> Result<(), Refusal> {
         for item in ConfigParser::new(text) {
             let (key, value) = item.map_err(as_refusal)?;
+            if let Some(found) = find_added(self.added, key.text()) {
+                check_plain(found.name(), found.rule(), value)?;
+                continue;
+            }
             let Some(found) = find_compiled_key(keys, key.text()) else {
                 let (name, method) = (key.text(), self.method.name);
                 return one(format!("Error compiling '{shown}', unknown key '{name}' for method '{method}'"));
@@ -217,7 +270,7 @@ impl<'a> Compiler<'a> {
             (ItemKind::Struct, _) => return one(format!("Value '{text}' expected () or []")),
             _ => return one(format!("Value '{text}' expected to be a category")),
         };
-        self.level(keys, inner, tail_from(self.whole, inner))
+        Compiler { added: &[], ..*self }.level(keys, inner, tail_from(self.whole, inner))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Configuration: from the strings of callers, files and the environment to typed settings.
 //!
 //! - [`schema`]: which keys each method and metadata kind takes (generated tables).
+//! - [`added`]: the keys that an application adds to them.
 //! - [`mod@check`]: whether a string is one that a method accepts, with WiredTiger's messages.
 //! - [`combine`]: new strings from a stack of strings: collapse and merge.
 //! - [`sources`]: where the configuration of `wiredtiger_open` comes from, in which order; configuration files.
@@ -23,6 +24,7 @@
     clippy::as_conversions
 )]
 
+pub mod added;
 pub mod built;
 pub mod check;
 pub mod combine;

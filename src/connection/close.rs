@@ -16,7 +16,7 @@ const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 impl ConnectionInner {
     /// Closes the connection. The home is released in any case.
     pub(super) fn close(&self, config: &str) -> Result<()> {
-        crate::session::check("WT_CONNECTION.close", config)?;
+        self.check_config("WT_CONNECTION.close", "", config)?;
         let Some(resources) = self.resources.lock().take() else {
             return Err(Error::invalid("the connection is closed"));
         };

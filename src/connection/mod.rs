@@ -15,12 +15,14 @@ mod builder;
 mod close;
 mod inspect;
 mod open;
+mod register;
 mod servers;
 mod services;
 
 pub use builder::Builder;
 
 use crate::checkpoint::{self, Request};
+use crate::config::added::AddedKeys;
 use crate::event::{EventHandler, Messenger};
 use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
@@ -141,8 +143,9 @@ pub(crate) struct ConnectionInner {
     /// Taken when the connection closes.
     resources: Mutex<Option<Resources>>,
     /// What extensions get of this connection.
-    #[allow(dead_code, reason = "for the registration calls")]
     services: Arc<ConnectionServices>,
+    /// Keys that the application has added to methods.
+    added_keys: AddedKeys,
 }
 
 /// What is released at close, in this order.
@@ -240,7 +243,7 @@ impl ConnectionInner {
 
     fn reconfigure(&self, method: &str, config: &str) -> Result<()> {
         use crate::plugin::config::{Config, ConfigParser};
-        crate::session::check(method, config)?;
+        self.check_config(method, "", config)?;
         for item in ConfigParser::new(config) {
             let (key, _) = item?;
             if !matches!(key.text(), "verbose" | "error_prefix" | "json_output" | "tiered_storage") {

@@ -12,6 +12,7 @@ use super::services::ConnectionServices;
 use super::{Connection, ConnectionInner, Resources, inspect};
 use crate::block::BlockManager;
 use crate::cache::{Cache, CacheLimits};
+use crate::config::added::AddedKeys;
 use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
 use crate::config::{merge, metadata};
@@ -241,6 +242,7 @@ impl Opening<'_> {
             bytes_format: Arc::new(Format::parse("u")?),
             resources: Mutex::new(None),
             services: Arc::clone(&self.services),
+            added_keys: AddedKeys::default(),
         });
         self.services.set_connection(&inner);
         if self.settings.checkpoint_wait_s > 0 && !self.readonly {

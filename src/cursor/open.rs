@@ -190,9 +190,11 @@ fn not_built(key: &str) -> Error {
 }
 
 /// What the configuration of `bound` asks for.
-pub(super) fn parse_bound(config: &str) -> Result<BoundAction> {
-    crate::session::check("WT_CURSOR.bound", config)?;
-    let config = Config::single(config);
+pub(super) fn parse_bound(session: &Session, uri: &str, config: &str) -> Result<BoundAction> {
+    const METHOD: &str = "WT_CURSOR.bound";
+    session.connection().check_config(METHOD, uri, config)?;
+    let config = session.connection().effective_config(METHOD, uri, config);
+    let config = Config::single(&config);
     if config.text_or("action", "set")? == "clear" {
         return Ok(BoundAction::Clear);
     }
@@ -210,10 +212,10 @@ pub(super) fn no_side() -> Error {
 }
 
 /// Applies `reconfigure`.
-pub(super) fn reconfigure(kind: &mut Kind, session: &Session, config: &str) -> Result<()> {
+pub(super) fn reconfigure(kind: &mut Kind, session: &Session, uri: &str, config: &str) -> Result<()> {
     match kind {
         Kind::Table(table) => {
-            crate::session::check("WT_CURSOR.reconfigure", config)?;
+            session.connection().check_config("WT_CURSOR.reconfigure", uri, config)?;
             table.unposition(session);
             table.overwrite = Config::single(config).bool_or("overwrite", table.overwrite)?;
             Ok(())

@@ -161,7 +161,8 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration, on a positioned cursor, without a key and for bounds that leave no room.
     pub fn bound(&mut self, config: &str) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, _| match open::parse_bound(config)? {
+        let uri = self.uri.clone();
+        self.on_table("WT_CURSOR.bound", |table, session| match open::parse_bound(session, &uri, config)? {
             open::BoundAction::Clear => {
                 table.clear_bounds();
                 Ok(())
@@ -215,7 +216,8 @@ impl Cursor<'_> {
     /// `EINVAL` for a bad configuration.
     pub fn reconfigure(&mut self, config: &str) -> Result<()> {
         self.texts.clear();
-        let result = self.session.enter().and_then(|()| open::reconfigure(&mut self.kind, self.session, config));
+        let result =
+            self.session.enter().and_then(|()| open::reconfigure(&mut self.kind, self.session, &self.uri, config));
         self.complete("WT_CURSOR.reconfigure", result)
     }
 

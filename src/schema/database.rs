@@ -73,7 +73,6 @@ pub(crate) struct Database {
     pub(crate) txns: Arc<TxnGlobal>,
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
-    #[allow(dead_code, reason = "for the registration calls")]
     pub(crate) extensions: Arc<ExtensionTable>,
     /// The buckets of tiered tables, and the work on their objects.
     pub(crate) tiered: Arc<Tiered>,

@@ -19,7 +19,7 @@ impl Session {
     pub fn open_cursor(&self, uri: &str, config: &str) -> Result<Cursor<'_>> {
         const METHOD: &str = "WT_SESSION.open_cursor";
         self.enter()?;
-        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::open_cursor(self, uri, config));
+        let opened = self.open_cursor_from(METHOD, uri, config);
         opened.map_err(|error| {
             let busy = error.code() == ErrorCode::EBUSY;
             let failure = if busy { Failure::Silent } else { Failure::SparesTransaction };
@@ -40,7 +40,10 @@ impl Session {
         self.enter()?;
         // WiredTiger asks the cursor for its key, and the failure is that of the accessor.
         cursor.get_key_raw()?;
-        let opened = super::check(METHOD, config).and_then(|()| crate::cursor::duplicate_cursor(self, cursor, config));
+        let opened = self.connection.check_config(METHOD, cursor.uri(), config).and_then(|()| {
+            let config = self.connection.effective_config(METHOD, cursor.uri(), config);
+            crate::cursor::duplicate_cursor(self, cursor, &config)
+        });
         opened.map_err(|error| self.method_failed(METHOD, cursor.uri(), error, Failure::SparesTransaction))
     }
 
@@ -51,7 +54,7 @@ impl Session {
     /// `EINVAL` for a bad name or configuration; `EEXIST` with `exclusive`; `ENOTSUP` for kinds of objects and settings
     /// that aren't built. Nothing has been created then.
     pub fn create(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.create", uri, config, || self.connection.create(uri, config))
+        self.schema_call("WT_SESSION.create", uri, config, |config| self.connection.create(uri, config))
     }
 
     /// Drops an object and removes its files. Keys: `force` (no error for a missing object; changes since the last
@@ -64,8 +67,8 @@ impl Session {
         self.enter()?;
         let dropped = self
             .writable()
-            .and_then(|()| super::check(METHOD, config))
-            .and_then(|()| self.connection.drop_object(uri, config));
+            .and_then(|()| self.connection.check_config(METHOD, uri, config))
+            .and_then(|()| self.connection.drop_object(uri, &self.connection.effective_config(METHOD, uri, config)));
         dropped.map_err(|error| {
             let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
             self.method_failed(METHOD, uri, error, failure)
@@ -77,7 +80,7 @@ impl Session {
     /// # Errors
     /// `ENOENT`; `EBUSY` while a cursor is open on the object; `EINVAL` for a bad configuration.
     pub fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.alter", uri, config, || self.connection.alter(uri, config))
+        self.schema_call("WT_SESSION.alter", uri, config, |_| self.connection.alter(uri, config))
     }
 
     /// Checks every page, every block and their accounting of an object; what is wrong is reported to the event handler.
@@ -87,7 +90,10 @@ impl Session {
     /// `ENOENT`; `EBUSY` while a cursor is open on the object and for one that was changed since the last checkpoint;
     /// `WT_ERROR` for a damaged object.
     pub fn verify(&self, uri: &str, config: &str) -> Result<()> {
-        self.call("WT_SESSION.verify", uri, config, || self.connection.verify(uri, config))
+        const METHOD: &str = "WT_SESSION.verify";
+        self.call(METHOD, uri, config, || {
+            self.connection.verify(uri, &self.connection.effective_config(METHOD, uri, config))
+        })
     }
 
     /// Makes everything committed so far durable. Keys: `name`, `drop`, `force`, `use_timestamp`.
@@ -96,13 +102,14 @@ impl Session {
     /// `EINVAL` inside a transaction and for a bad configuration; errors of the file system. The former checkpoint is
     /// valid then.
     pub fn checkpoint(&self, config: &str) -> Result<()> {
-        self.call("WT_SESSION.checkpoint", "", config, || {
+        const METHOD: &str = "WT_SESSION.checkpoint";
+        self.call(METHOD, "", config, || {
             self.writable()?;
             if self.in_transaction() {
                 return Err(Error::invalid("not permitted in a running transaction"));
             }
             self.reset_cursors();
-            self.connection.checkpoint(config)
+            self.connection.checkpoint(&self.connection.effective_config(METHOD, "", config))
         })
     }
 
@@ -135,7 +142,8 @@ impl Session {
     }
 
     pub(crate) fn configure(&self, method: &'static str, config: &str) -> Result<()> {
-        super::check(method, config)?;
+        self.connection.check_config(method, "", config)?;
+        let config = &*self.connection.effective_config(method, "", config);
         self.reset_cursors();
         let word = Config::single(config).text_or("isolation", "")?;
         if !word.is_empty() {
@@ -148,16 +156,21 @@ impl Session {
         Ok(())
     }
 
+    fn open_cursor_from(&self, method: &'static str, uri: &str, config: &str) -> Result<Cursor<'_>> {
+        self.connection.check_config(method, uri, config)?;
+        crate::cursor::open_cursor(self, uri, &self.connection.effective_config(method, uri, config))
+    }
+
     fn schema_call(
         &self,
         method: &'static str,
         uri: &str,
         config: &str,
-        body: impl FnOnce() -> Result<()>,
+        body: impl FnOnce(&str) -> Result<()>,
     ) -> Result<()> {
         self.call(method, uri, config, || {
             self.writable()?;
-            body()
+            body(&self.connection.effective_config(method, uri, config))
         })
     }
 

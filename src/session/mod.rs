@@ -152,7 +152,7 @@ impl Session {
         body: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         self.enter()?;
-        let result = check(method, config).and_then(|()| body());
+        let result = self.connection.check_config(method, object, config).and_then(|()| body());
         result.map_err(|error| self.method_failed(method, object, error, Failure::Full))
     }
 
@@ -235,13 +235,17 @@ impl Session {
     }
 }
 
-/// Checks the configuration of a call of `method`.
+/// Checks the configuration of a call of `method` where there is no connection yet.
 pub(crate) fn check(method: &str, config: &str) -> Result<()> {
     if config.is_empty() {
         return Ok(());
     }
-    let method = Method::find(method).ok_or_else(|| Error::panic(format!("no configuration schema for {method}")))?;
-    crate::config::check(method, config)
+    crate::config::check(self::method(method)?, config)
+}
+
+/// The table of a method that the engine has.
+pub(crate) fn method(name: &str) -> Result<&'static Method> {
+    Method::find(name).ok_or_else(|| Error::panic(format!("no configuration schema for {name}")))
 }
 
 impl Drop for Session {

@@ -23,12 +23,10 @@ impl Session {
     }
 
     fn begin_from(&self, method: &'static str, config: &str) -> Result<()> {
-        let (isolation, ignores_prepare) = if config.is_empty() {
-            (self.default_isolation.get(), false)
-        } else {
-            super::check(method, config)?;
-            self.begin_settings(config)?
-        };
+        self.connection.check_config(method, "", config)?;
+        let config = &*self.connection.effective_config(method, "", config);
+        let (isolation, ignores_prepare) =
+            if config.is_empty() { (self.default_isolation.get(), false) } else { self.begin_settings(config)? };
         if self.in_transaction.get() {
             return Err(Error::invalid("not permitted in a running transaction"));
         }
@@ -81,7 +79,7 @@ impl Session {
 
     fn commit_from(&self, method: &'static str, config: &str) -> Result<()> {
         if !config.is_empty() {
-            super::check(method, config)?;
+            self.connection.check_config(method, "", config)?;
         }
         if !self.in_transaction.get() {
             return Err(Error::invalid("only permitted in a running transaction"));

@@ -124,6 +124,8 @@ impl ErrorCode {
     pub const ENOENT: Self = Self(2);
     /// `EIO`
     pub const EIO: Self = Self(5);
+    /// Not enough memory: also a buffer that is too small.
+    pub const ENOMEM: Self = Self(12);
     /// `EACCES`
     pub const EACCES: Self = Self(13);
     /// `EBUSY`

@@ -8,6 +8,7 @@
 
 use crate::collator::Collator;
 use crate::compressor::Compressor;
+use crate::config::ConfigParser;
 use crate::data_source::DataSource;
 use crate::encryptor::Encryptor;
 use crate::file_system::FileSystem;
@@ -381,6 +382,14 @@ impl<'a> ExtensionContext<'a> {
     /// Where to send messages; may be kept.
     pub fn messages(&self) -> Arc<dyn Messages> {
         Arc::clone(&self.services) as Arc<dyn Messages>
+    }
+
+    /// For an extension without options: `EINVAL` if it is given any.
+    pub fn no_options(&self) -> Result<()> {
+        match ConfigParser::new(self.config).next().transpose()? {
+            Some((key, value)) => Err(self.unexpected(key.text(), value.text())),
+            None => Ok(()),
+        }
     }
 
     /// The error for an item of [`config`](Self::config) that the extension doesn't know: `EINVAL`.
