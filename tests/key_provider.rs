@@ -167,7 +167,7 @@ fn a_refused_load_ends_the_open_and_changes_nothing() {
 #[test]
 fn a_provider_must_be_loaded_early() {
     let home = tempfile::tempdir().unwrap();
-    let builder = Connection::builder(home.path()).create(true).with(&RECORDER);
+    let builder = Connection::builder(home.path()).create(true).link(&RECORDER);
     let error = builder.config("extensions=[recorder=(early_load=false)]").open().unwrap_err();
     assert_eq!(error.code(), ErrorCode::EINVAL);
     assert!(error.to_string().contains("early_load=true"), "{error}");

@@ -12,6 +12,26 @@ fn names<'a>(extensions: impl Iterator<Item = &'a hardwired::plugin::extension::
 #[test]
 fn exactly_the_extensions_of_the_enabled_features_are_linked() {
     let expected: &[&str] = &[
+        #[cfg(feature = "reverse")]
+        "collator reverse",
+        #[cfg(feature = "revint")]
+        "collator revint",
+        #[cfg(feature = "lz4")]
+        "compressor lz4",
+        #[cfg(feature = "nop")]
+        "compressor nop",
+        #[cfg(feature = "snappy")]
+        "compressor snappy",
+        #[cfg(feature = "zlib")]
+        "compressor zlib",
+        #[cfg(feature = "zstd")]
+        "compressor zstd",
+        #[cfg(feature = "nop")]
+        "encryptor nop",
+        #[cfg(feature = "rotn")]
+        "encryptor rotn",
+        #[cfg(feature = "sodium")]
+        "encryptor sodium",
         #[cfg(feature = "kek-mock")]
         "key provider kek-mock",
         #[cfg(feature = "dir-store")]

@@ -25,8 +25,8 @@ impl Messages for Collected {
 fn life(config: &str, row: Option<String>) -> (Option<String>, Vec<String>) {
     let messages = Arc::new(Collected::default());
     let mut extensions = LoadedExtensions::new(linked(&[]).unwrap(), OfflineServices::new(Arc::clone(&messages) as _));
-    extensions.load_early(lookup(config, "extensions").unwrap()).unwrap();
-    let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
+    extensions.load_early(&[], lookup(config, "extensions").unwrap()).unwrap();
+    let provider = extensions.key_provider().map(Arc::clone);
     let home = KeyHome {
         file_system: Arc::new(MemoryFileSystem::new()),
         directory: "home".into(),

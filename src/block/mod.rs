@@ -5,6 +5,7 @@
 //! - [`CheckpointCookie`], [`Address`]: what parents and metadata remember of a file.
 //! - [`Verifier`]: whether every byte of a file is used as its checkpoints say.
 //! - [`ExtentSet`]: disjoint byte ranges.
+//! - [`BlockTransform`]: compression and encryption, which callers apply to what they write and read.
 //!
 //! Everything that is read from the file is checked against stated bounds before it is used; a damaged file gives an
 //! error that names file and offset.
@@ -41,6 +42,7 @@ mod objects;
 mod objects_tests;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod transform;
 mod verify;
 
 pub use crate::page::HEADER_SIZE;
@@ -52,4 +54,5 @@ pub use extent_list::{ListContents, ListKind, Trailer, decode as decode_extent_l
 pub use extents::{Extent, ExtentSet, Fit, Overlap};
 pub use manager::{BlockManager, BlockSettings, BlockStatistics, ChecksumMode, OpenMode};
 pub use objects::{NextObject, ObjectSource, ObjectsOpen};
+pub use transform::{BlockTransform, KeyedEncryptor};
 pub use verify::{Leaks, Verifier};

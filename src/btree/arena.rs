@@ -56,7 +56,7 @@ impl Arena {
     #[cold]
     fn grow(&mut self, bytes: usize) {
         // Chunks of the page pool come in its sizes: what is left over serves later allocations.
-        let bytes = page_memory::PageBuffer::footprint(bytes.max(ALIGNMENT));
+        let bytes = page_memory::footprint(bytes.max(ALIGNMENT));
         let chunk = page_memory::allocate(bytes);
         self.chunks.push((chunk, bytes));
         self.next = chunk.as_ptr();

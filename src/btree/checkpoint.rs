@@ -16,15 +16,15 @@ use crate::block::Address;
 use crate::page::header::set_write_gen;
 use crate::page::time_aggregate::TimeAggregate;
 use crate::reconcile::View;
+use crate::sync::atomic::Ordering;
 use crate::sync::reclaim::Participant;
 use crate::txn::Snapshot;
 use hardwired_plugin::{Error, Result};
-use std::sync::atomic::Ordering;
 
 /// What a file's checkpoint needs of its tree.
 #[derive(Debug)]
 pub struct TreeCheckpoint {
-    /// The root page's image (header filled in but for the block header); `None`: the tree is empty.
+    /// The root page's block (header filled in but for the block header); `None`: the tree is empty.
     pub root: Option<Vec<u8>>,
     /// The aggregate of everything below the root.
     pub aggregate: TimeAggregate,
@@ -62,6 +62,9 @@ impl Tree {
                 && let Some(mut image) = images.pop()
             {
                 set_write_gen(&mut image.image, self.next_write_gen())?;
+                if let Some(block) = self.seal(&image.image)? {
+                    image.image = block;
+                }
                 break Some(image);
             }
             entries = self.write_internal(images)?;
@@ -130,7 +133,7 @@ impl Tree {
                 }
             }
             match next {
-                Some(next) if high.is_none_or(|high| &next[..] < high) => key = next,
+                Some(next) if high.is_none_or(|high| self.settings.order.compare(&next, high).is_lt()) => key = next,
                 _ => break,
             }
         }
@@ -142,14 +145,17 @@ impl Tree {
         &self,
         pin: &Pin<'_>,
         leaf: &super::leaf::Leaf,
-        inner: &mut parking_lot::MutexGuard<'_, super::leaf::LeafInner>,
+        inner: &mut crate::sync::MutexGuard<'_, super::leaf::LeafInner>,
         key: &[u8],
         snapshot: &Snapshot,
         entries: &mut Vec<ChildAddress>,
     ) -> Result<()> {
         let from = entries.len();
         if leaf.is_dirty() {
-            let written = self.write_leaf(leaf, inner, &View::Snapshot(snapshot))?;
+            // What `write_leaf` leaves behind was made after the snapshot, so the page is not replaced then.
+            let refresh =
+                leaf.is_bloated(inner, self.leaf_image_max() as usize) && leaf.max_txn() < self.txns.oldest_id();
+            let written = self.write_leaf(leaf, inner, &View::Snapshot(snapshot), refresh)?;
             entries.extend(written.blocks.iter().map(|block| block.child.clone()));
             if written.leftover {
                 self.settle(inner, &written, Some(leaf))?;
@@ -157,7 +163,7 @@ impl Tree {
             } else {
                 leaf.set_dirty(false);
                 self.account_clean(inner);
-                if leaf.max_txn() < self.txns.oldest_id() {
+                if refresh {
                     self.refresh_leaf(pin, leaf, inner, written)?;
                 } else {
                     self.settle(inner, &written, Some(leaf))?;

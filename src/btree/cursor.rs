@@ -9,6 +9,7 @@
 
 use super::internal::Target;
 use super::leaf::{Leaf, Value};
+use super::order::KeyOrder;
 use super::tree::{Found, Pin, Tree};
 use super::write::{Change, PutMode, Written, undo_of};
 use crate::sync::reclaim::{HazardSlot, Participant};
@@ -71,6 +72,12 @@ impl TreeCursor {
         Self { context, position: Position::none() }
     }
 
+    /// The order of its keys.
+    #[inline]
+    pub fn key_order(&self) -> &KeyOrder {
+        self.context.tree.order()
+    }
+
     /// The tree it moves over.
     pub fn tree(&self) -> &Arc<Tree> {
         &self.context.tree
@@ -110,6 +117,7 @@ impl TreeCursor {
         let leaf = context.tree.find_leaf(&pin, Target::Key(key))?.leaf;
         leaf.touch(context.tree.cache.generation());
         let found = leaf.search(key);
+        context.tree.order().check()?;
         if found.word != 0
             && let Some(record) = leaf.visible(found.word, txn)
         {
@@ -126,7 +134,9 @@ impl TreeCursor {
         let pin = Pin::new(context.tree.txns.reclaimer(), &context.participant);
         let leaf = context.tree.find_leaf(&pin, Target::Key(key))?.leaf;
         leaf.touch(context.tree.cache.generation());
-        forward(context, position, &pin, txn, Place::of(leaf, key), Some(key), true)
+        let place = Place::of(leaf, key);
+        context.tree.order().check()?;
+        forward(context, position, &pin, txn, place, Some(key), true)
     }
 
     /// Positions on the last record at or before `key`.
@@ -136,6 +146,7 @@ impl TreeCursor {
         let leaf = context.tree.find_leaf(&pin, Target::Key(key))?.leaf;
         leaf.touch(context.tree.cache.generation());
         let found = leaf.search(key);
+        context.tree.order().check()?;
         if found.word != 0
             && let Some(record) = leaf.visible(found.word, txn)
         {
@@ -217,7 +228,7 @@ impl TreeCursor {
         // SAFETY: the hazard slot protects the leaf until `set_written` moves the position; the hint isn't used after.
         let hint = unsafe { position.leaf.as_ref() }.filter(|leaf| {
             let first = leaf.slots.word(0);
-            first != 0 && leaf.key_of(first) <= key
+            first != 0 && context.tree.order().compare(leaf.key_of(first), key).is_le()
         });
         let written = context.tree.write(context, &pin, hint, txn, key, change)?;
         position.set_written(context, &written);

@@ -2,8 +2,8 @@
 //!
 //! Eviction walks the leaves in key order like the hand of a clock. A leaf that was used since the last round is spared. A
 //! leaf may leave memory if nobody can see anything but its newest committed state (`max_txn < oldest id`); a dirty one is
-//! written first, and then either dropped or, while only dirty memory is to be reduced, replaced by a page made of the
-//! blocks just written.
+//! written first, and then either dropped or, while only dirty memory is to be reduced, kept: as it is, or, if it has grown
+//! far beyond its image, replaced by a page made of the blocks just written.
 //!
 //! Why a running checkpoint needs no protection from this: its snapshot pins the oldest id, so a leaf with anything newer
 //! than the checkpoint is not evictable; what it writes belongs to the checkpoint, wherever the checkpoint's walk is.
@@ -15,11 +15,11 @@ use super::tree::{Pin, Tree};
 use super::version::Kind;
 use crate::cache::{Evict, Want};
 use crate::reconcile::{View, WrittenLeaf};
+use crate::sync::MutexGuard;
 use crate::sync::reclaim::Participant;
 use crate::txn::Txn;
 use hardwired_plugin::error::RollbackReason;
 use hardwired_plugin::{Error, Result};
-use parking_lot::MutexGuard;
 use std::time::{Duration, Instant};
 
 /// Leaves that one call looks at, at most.
@@ -110,15 +110,18 @@ impl Tree {
             // What stays is no success: a helper would wait for more of it for ever.
             return Ok(if self.drop_leaf(pin, leaf, &mut inner) { bytes } else { 0 });
         }
-        let written = self.write_leaf(leaf, &mut inner, &View::Everything)?;
+        let refresh = !drop_it && leaf.is_bloated(&inner, self.leaf_image_max() as usize);
+        let written = self.write_leaf(leaf, &mut inner, &View::Everything, refresh)?;
         debug_assert!(!written.leftover);
         leaf.set_dirty(false);
         self.account_clean(&mut inner);
         if drop_it {
             self.settle(&mut inner, &written, None)?;
             self.drop_leaf(pin, leaf, &mut inner);
-        } else {
+        } else if refresh {
             self.refresh_leaf(pin, leaf, &mut inner, written)?;
+        } else {
+            self.settle(&mut inner, &written, Some(leaf))?;
         }
         Ok(bytes)
     }
@@ -187,7 +190,10 @@ impl Tree {
         let mut pages = Vec::with_capacity(separators.len());
         for (index, block) in written.blocks.into_iter().enumerate() {
             let high = separators.get(index + 1).map(|separator| &separator[..]).or(leaf.high());
-            let page = self.leaf_from_image(block.image, block.child, &separators[index], high)?;
+            let page = match block.image {
+                Some(image) => self.leaf_from_image(image, block.child, &separators[index], high)?,
+                None => unreachable!("written with images"),
+            };
             page.raise_max_txn(leaf.max_txn());
             page.touch(leaf.last_used());
             {
@@ -268,6 +274,7 @@ impl Tree {
                 }
             }
         }
+        self.settings.order.check()?;
         Ok(done)
     }
 

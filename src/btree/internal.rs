@@ -13,11 +13,12 @@ use super::address::ChildAddress;
 use super::arena::Arena;
 use super::key::Key;
 use super::leaf::Leaf;
+use super::order::KeyOrder;
 use crate::block::Address;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::slots::{OldArray, Slots, common_prefix};
-use parking_lot::Mutex;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// See the module.
 pub(super) struct Internal {
@@ -148,9 +149,9 @@ pub(super) fn key_of<'a>(word: u64) -> &'a [u8] {
 
 impl Internal {
     /// A page with these children, in key order.
-    pub(super) fn new(children: &[(&[u8], u64)]) -> Self {
+    pub(super) fn new(children: &[(&[u8], u64)], order: &KeyOrder) -> Self {
         let page = Self {
-            slots: Slots::with_capacity(children.len() + 8, true),
+            slots: Slots::with_capacity(children.len() + 8, true).ordered_by(order.for_slots()),
             dead: AtomicBool::new(false),
             dirty: AtomicBool::new(false),
             latch: Mutex::new(InternalInner::default()),

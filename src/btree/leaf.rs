@@ -20,18 +20,22 @@
 use super::address::ChildAddress;
 use super::arena::Arena;
 use super::key::Key;
+use super::order::KeyOrder;
 use super::version::{Row, Version, Visible};
 use crate::block::Address;
-use crate::os::page_memory::PageBuffer;
+use crate::os::page_memory::{self, PageBuffer};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::slots::{Found, OldArray, Slots};
 use crate::txn::{Txn, TxnId};
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::ops::Range;
 
 /// See the module.
 pub(super) struct Leaf {
     pub(super) slots: Slots,
     image: PageBuffer,
+    /// The image is a page of the file: between the rows of neighbouring image words lies nothing but their cells.
+    has_cells: bool,
     dead: AtomicBool,
     dirty: AtomicBool,
     /// The cache's generation when the page was last used.
@@ -47,6 +51,8 @@ pub(super) struct LeafInner {
     pub(super) arena: Arena,
     /// Replaced slot arrays: readers may still use them.
     old_arrays: Vec<OldArray>,
+    /// Bytes of all slot arrays, the present one's included: so that accounting, at each write, reads no other memory.
+    array_bytes: usize,
     /// A key of the page's range, by which its place in the tree is found. Smaller keys may have come to the page since an
     /// empty page on its left went away: see [`Leaf::lowest`].
     pub(super) low: Box<[u8]>,
@@ -83,6 +89,18 @@ pub(super) enum Value<'a> {
     Overflow(&'a [u8]),
 }
 
+/// Rows of a page of the file whose cells lie one behind the other.
+pub(super) struct CellRun<'a> {
+    pub(super) cells: &'a [u8],
+    pub(super) rows: usize,
+    /// Where the last row's key is in `cells`.
+    pub(super) last_key: Range<usize>,
+}
+
+/// Longest data of a short cell, and the low bits of a short key cell's descriptor.
+const SHORT_MAX: usize = 63;
+const SHORT_KEY: u8 = 1;
+
 const IMAGE_ROW: u64 = 1;
 const KEY_LEN_BITS: u32 = 24;
 /// Longest key and largest image offset that a word can describe; other rows live in the arena.
@@ -94,6 +112,10 @@ pub(super) fn is_image_word(word: u64) -> bool {
     word & IMAGE_ROW != 0
 }
 
+fn is_image_word_with_value(word: u64) -> bool {
+    is_image_word(word) && word >> (32 + KEY_LEN_BITS) != 0
+}
+
 /// The word of an image row: its key is at `offset`, followed by its value cell if it `has_value`.
 pub(super) fn image_word(offset: usize, key_len: usize, has_value: bool) -> u64 {
     debug_assert!(offset <= MAX_IMAGE_OFFSET && key_len <= MAX_IMAGE_KEY);
@@ -101,11 +123,19 @@ pub(super) fn image_word(offset: usize, key_len: usize, has_value: bool) -> u64 
 }
 
 impl Leaf {
-    /// A page of `image` whose rows are still to be pushed.
-    pub(super) fn new(image: PageBuffer, arena: Arena, capacity: usize, low: &[u8], high: Option<&[u8]>) -> Self {
+    /// A page of `image` whose rows are still to be filled in. The image is not one of the file's pages.
+    pub(super) fn new(
+        image: PageBuffer,
+        arena: Arena,
+        capacity: usize,
+        order: &KeyOrder,
+        low: &[u8],
+        high: Option<&[u8]>,
+    ) -> Self {
         let mut inner = LeafInner {
             arena,
             old_arrays: Vec::new(),
+            array_bytes: Slots::bytes(capacity, false),
             low: low.into(),
             disk: Vec::new(),
             overflow: Vec::new(),
@@ -117,8 +147,9 @@ impl Leaf {
         };
         let high = high.map_or(0, |high| Key::new_in(&mut inner.arena, high).word());
         Self {
-            slots: Slots::with_capacity(capacity, false),
+            slots: Slots::with_capacity(capacity, false).ordered_by(order.for_slots()),
             image,
+            has_cells: false,
             dead: AtomicBool::new(false),
             dirty: AtomicBool::new(false),
             used: AtomicU32::new(0),
@@ -126,6 +157,11 @@ impl Leaf {
             high: AtomicU64::new(high),
             latch: Mutex::new(inner),
         }
+    }
+
+    /// Before anybody else sees the page: its image is a page of the file, as it is.
+    pub(super) fn set_has_cells(&mut self) {
+        self.has_cells = true;
     }
 
     #[inline]
@@ -188,7 +224,10 @@ impl Leaf {
     pub(super) fn lowest<'a>(&'a self, inner: &'a LeafInner) -> &'a [u8] {
         match self.slots.word(0) {
             0 => &inner.low,
-            word => self.key_of(word).min(&inner.low),
+            word => {
+                let first = self.key_of(word);
+                if self.slots.compare(first, &inner.low).is_le() { first } else { &inner.low }
+            }
         }
     }
 
@@ -231,14 +270,19 @@ impl Leaf {
         if word >> (32 + KEY_LEN_BITS) == 0 {
             return (key, &[]);
         }
-        let rest = &self.image[end..];
-        let value = if rest[0] & 3 == 3 {
-            &rest[1..1 + (rest[0] >> 2) as usize]
+        (key, &self.image[self.value_range(end)])
+    }
+
+    /// Where the value of the value cell at `offset` is.
+    #[inline]
+    fn value_range(&self, offset: usize) -> Range<usize> {
+        let rest = &self.image[offset..];
+        if rest[0] & 3 == 3 {
+            offset + 1..offset + 1 + (rest[0] >> 2) as usize
         } else {
             let (extra, width) = long_length(&rest[1..]);
-            &rest[1 + width..1 + width + 64 + extra]
-        };
-        (key, value)
+            offset + 1 + width..offset + 1 + width + 64 + extra
+        }
     }
 
     /// What `txn` sees of the row that `word` leads to.
@@ -277,36 +321,78 @@ impl Leaf {
             self.slots.set_prefix(&key[..shared], 0, |word| self.key_of(word));
         }
         // The range grew downwards when an empty page before this one went away.
-        if index == 0 && *key < *inner.low {
+        if index == 0 && self.slots.compare(key, &inner.low).is_lt() {
             inner.low = key.into();
         }
-        let old = self.slots.insert(index, key, row.word(), None);
-        inner.old_arrays.extend(old);
-    }
-
-    /// Fills a page that nobody else sees yet: rows in key order.
-    pub(super) fn push_unshared(&self, inner: &mut LeafInner, word: u64) {
-        let old = self.slots.insert(self.slots.len(), self.key_of(word), word, None);
-        inner.old_arrays.extend(old);
-    }
-
-    /// Chooses the shared prefix by the first and last key.
-    pub(super) fn choose_prefix(&self) {
-        let (first, last) = (self.slots.word(0), self.slots.word(self.slots.len().wrapping_sub(1)));
-        if first != 0 && last != 0 && first != last {
-            let (first, last) = (self.key_of(first), self.key_of(last));
-            let shared = crate::sync::slots::common_prefix(first, last);
-            self.slots.set_prefix(&first[..shared], 0, |word| self.key_of(word));
+        if let Some(old) = self.slots.insert(index, key, row.word(), None) {
+            inner.old_arrays.push(old);
+            inner.array_bytes += Slots::bytes(self.slots.capacity(), false);
         }
+    }
+
+    /// Fills an empty page that nobody else sees yet: rows in key order, as many as its capacity at most.
+    pub(super) fn fill(&self, words: &[u64]) {
+        self.slots.fill(words, |word| self.key_of(word));
+    }
+
+    /// The cells of the image rows from slot `index` on, as far as they lie one behind the other, all have values, and take
+    /// no more than `room` bytes; `None`: there is no such row. Under the latch.
+    pub(super) fn cells(&self, index: usize, room: usize) -> Option<CellRun<'_>> {
+        let first = self.slots.word(index);
+        if !self.has_cells || !is_image_word_with_value(first) {
+            return None;
+        }
+        let (offset, key_len) = word_parts(first);
+        let start = offset - 1;
+        if self.image[start] != (key_len << 2) as u8 | SHORT_KEY || key_len > SHORT_MAX {
+            return None;
+        }
+        let (mut rows, mut last, mut end) = (0, 0..0, start);
+        loop {
+            let word = self.slots.word(index + rows);
+            if !is_image_word_with_value(word) {
+                break;
+            }
+            let (offset, key_len) = word_parts(word);
+            let value = self.value_range(offset + key_len);
+            if value.end - start > room || key_len > SHORT_MAX || offset != end + 1 {
+                break;
+            }
+            (last, end) = (offset - start..offset - start + key_len, value.end);
+            rows += 1;
+        }
+        (rows > 0).then(|| CellRun { cells: &self.image[start..end], rows, last_key: last })
+    }
+
+    /// Asks for the row that `word` leads to, which is going to be read soon.
+    #[inline]
+    pub(super) fn prefetch(&self, word: u64) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if word != 0 && !is_image_word(word) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let row = std::ptr::with_exposed_provenance::<i8>(word as usize);
+            // SAFETY: a hint about memory, which does nothing if the address is bad. It is that of a row, header first.
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(row);
+                _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(64));
+                _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(128));
+            }
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = word;
+    }
+
+    /// Whether fresh pages of the same rows would be read faster and be smaller: what rows and versions take beside the image
+    /// is as much as a quarter of it, or there may be rows for several pages of `page_max` bytes. Under the latch.
+    pub(super) fn is_bloated(&self, inner: &LeafInner, page_max: usize) -> bool {
+        let beside = inner.arena.bytes();
+        // Each row's key gets a descriptor on the page.
+        beside > self.image.len() / 4 || self.image.len() + 2 * self.slots.len() + crate::page::HEADER_SIZE > page_max
     }
 
     /// Bytes of memory the page takes.
     pub(super) fn bytes(&self, inner: &LeafInner) -> usize {
-        size_of::<Self>()
-            + PageBuffer::footprint(self.image.len())
-            + Slots::bytes(self.slots.capacity(), false)
-            + inner.arena.bytes()
-            + inner.old_arrays.iter().map(OldArray::bytes).sum::<usize>()
+        size_of::<Self>() + page_memory::footprint(self.image.len()) + inner.array_bytes + inner.arena.bytes()
     }
 }
 
@@ -368,7 +454,8 @@ mod tests {
             [0, 1, 63, 64, 127, 128, 8000, 8319, 8320, 8321, 70_000].iter().map(|len| vec![9; *len]).collect();
         let words: Vec<u64> =
             values.iter().map(|value| push_image_row(&mut image, &[7; 5][..value.len().min(5)], value)).collect();
-        let leaf = Leaf::new(PageBuffer::copy_of(&image), Arena::default(), words.len(), b"", None);
+        let leaf =
+            Leaf::new(PageBuffer::copy_of(&image), Arena::default(), words.len(), &KeyOrder::default(), b"", None);
         for (word, value) in words.iter().zip(&values) {
             let (key, found) = leaf.image_row(*word);
             assert_eq!((key.len(), found), (value.len().min(5), &value[..]));

@@ -26,9 +26,9 @@ use crate::page::{self, Span};
 use hardwired_plugin::{Error, Result};
 
 /// A page's bytes, cut to its image.
-struct Page {
+struct Page<I> {
     header: PageHeader,
-    image: Vec<u8>,
+    image: I,
     address: Address,
 }
 
@@ -62,7 +62,10 @@ impl Tree {
                 internal_link(internal)
             }
             (PageType::RowLeaf, AddressKind::Leaf | AddressKind::LeafNoOverflow | AddressKind::Deleted) => {
+                let page = Page { header: page.header, image: PageBuffer::copy_of(&page.image), address: page.address };
                 let leaf = self.leaf_from_page(page, on_disk.child.clone(), low, parent.high)?;
+                self.check_keys(&leaf, low, parent.high)
+                    .map_err(|error| error.in_object(&self.name, on_disk.child.address.offset))?;
                 leaf.touch(self.cache.generation());
                 self.account(&leaf, &mut leaf.latch.lock());
                 leaf_link(leaf)
@@ -113,28 +116,23 @@ impl Tree {
         cookies.filter_map(|cookie| self.block.decode_address(cookie).transpose()).collect()
     }
 
-    fn read_page(&self, address: Address) -> Result<Page> {
-        let mut image = self.block.read(&address)?;
+    fn read_page(&self, address: Address) -> Result<Page<Vec<u8>>> {
+        let image = self.block.read(&address)?;
+        let image = self.settings.transform.open(image);
+        let mut image = image.map_err(|error| error.in_object(&self.name, address.offset))?;
         let header = PageHeader::parse(&image).map_err(|error| error.in_object(&self.name, address.offset))?;
-        for (flag, what) in [
-            (PageFlags::COMPRESSED, "compressed block for which no compression configured"),
-            (PageFlags::ENCRYPTED, "encrypted block for which no encryption configured"),
-        ] {
-            if header.flags.has(flag) {
-                return Err(Error::corrupt(&self.name, address.offset, what));
-            }
-        }
         let len = header.image(&image).map_err(|error| error.in_object(&self.name, address.offset))?.len();
         image.truncate(len);
         Ok(Page { header, image, address })
     }
 
     #[cold]
-    fn corrupt(&self, page: &Page, offset: usize, reason: String) -> Error {
+    fn corrupt<I>(&self, page: &Page<I>, offset: usize, reason: String) -> Error {
         Error::corrupt(&self.name, page.address.offset.saturating_add(offset as u64), reason)
     }
 
-    fn internal_from_page(&self, page: &Page, low: Option<&[u8]>, high: Option<&[u8]>) -> Result<Internal> {
+    fn internal_from_page(&self, page: &Page<Vec<u8>>, low: Option<&[u8]>, high: Option<&[u8]>) -> Result<Internal> {
+        let order = &self.settings.order;
         let delete_info = page.header.flags.has(PageFlags::FAST_TRUNCATE);
         let mut children: Vec<ChildAddress> = Vec::new();
         let mut key: Option<Vec<u8>> = None;
@@ -159,8 +157,9 @@ impl Tree {
             }
             let previous = children.last().map_or(low, |child| Some(&child.separator[..]));
             let misplaced = !children.is_empty()
-                && (previous.is_some_and(|previous| &separator[..] <= previous)
-                    || high.is_some_and(|high| &separator[..] >= high));
+                && (previous.is_some_and(|previous| order.compare(&separator, previous).is_le())
+                    || high.is_some_and(|high| order.compare(&separator, high).is_ge()));
+            order.check()?;
             if misplaced {
                 return Err(self.corrupt(page, cell.offset, "separators out of order".to_owned()));
             }
@@ -173,10 +172,10 @@ impl Tree {
             children.into_iter().map(|child| (child.separator.clone(), on_disk_link(child))).collect();
         let mut borrowed: Vec<(&[u8], u64)> = links.iter().map(|(key, link)| (&key[..], *link)).collect();
         borrowed[0].0 = &[];
-        Ok(Internal::new(&borrowed))
+        Ok(Internal::new(&borrowed, order))
     }
 
-    fn child_from_cell(&self, page: &Page, cell: &Cell<'_>, separator: Box<[u8]>) -> Result<ChildAddress> {
+    fn child_from_cell(&self, page: &Page<Vec<u8>>, cell: &Cell<'_>, separator: Box<[u8]>) -> Result<ChildAddress> {
         let kind = AddressKind::from_cell(cell.kind)
             .ok_or_else(|| self.corrupt(page, cell.offset, "not an address".to_owned()))?;
         let address = self
@@ -193,22 +192,28 @@ impl Tree {
         Ok(ChildAddress { separator, address, kind, aggregate, page_delete })
     }
 
-    /// A leaf made of a block that was just written.
+    /// A leaf made of a page image that was just written.
     pub(super) fn leaf_from_image(
         &self,
-        image: Vec<u8>,
+        image: PageBuffer,
         child: ChildAddress,
         low: &[u8],
         high: Option<&[u8]>,
     ) -> Result<Leaf> {
         let header = PageHeader::parse(&image)?;
-        let mut image = image;
-        image.truncate(header.image(&image)?.len());
-        image.shrink_to_fit();
-        self.leaf_from_page(Page { header, image, address: child.address }, child, low, high)
+        let leaf = self.leaf_from_page(Page { header, image, address: child.address }, child, low, high)?;
+        debug_assert!(self.check_keys(&leaf, low, high).is_ok());
+        Ok(leaf)
     }
 
-    fn leaf_from_page(&self, page: Page, child: ChildAddress, low: &[u8], high: Option<&[u8]>) -> Result<Leaf> {
+    /// A leaf of the rows on `page`. Its keys are still to be checked.
+    fn leaf_from_page(
+        &self,
+        page: Page<PageBuffer>,
+        child: ChildAddress,
+        low: &[u8],
+        high: Option<&[u8]>,
+    ) -> Result<Leaf> {
         let deleted = (child.kind == AddressKind::Deleted).then(|| child.page_delete.unwrap_or_default());
         let mut builder = LeafBuilder {
             tree: self,
@@ -223,19 +228,15 @@ impl Tree {
         };
         builder.read()?;
         let LeafBuilder { arena, rebuilt, words, overflow, max_txn, .. } = builder;
-        let image = match rebuilt {
-            Some(rebuilt) => rebuilt,
-            None => page.image,
-        };
-        let offset = page.address.offset;
-        let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len(), low, high);
+        let has_cells = rebuilt.is_none();
+        let image = rebuilt.map_or(page.image, |rebuilt| PageBuffer::copy_of(&rebuilt));
+        let mut leaf = Leaf::new(image, arena, words.len(), &self.settings.order, low, high);
+        if has_cells {
+            leaf.set_has_cells();
+        }
+        leaf.fill(&words);
         {
             let mut inner = leaf.latch.lock();
-            for word in &words {
-                leaf.push_unshared(&mut inner, *word);
-            }
-            leaf.choose_prefix();
-            self.check_keys(&leaf, &words, low, high).map_err(|error| error.in_object(&self.name, offset))?;
             inner.disk = vec![child];
             inner.overflow = overflow;
             leaf.raise_max_txn(max_txn);
@@ -246,13 +247,14 @@ impl Tree {
     }
 
     /// See the module.
-    fn check_keys(&self, leaf: &Leaf, words: &[u64], low: &[u8], high: Option<&[u8]>) -> Result<()> {
+    fn check_keys(&self, leaf: &Leaf, low: &[u8], high: Option<&[u8]>) -> Result<()> {
+        let order = &self.settings.order;
         let mut previous: Option<&[u8]> = None;
-        for word in words {
-            let key = leaf.key_of(*word);
+        for index in 0..leaf.slots.len() {
+            let key = leaf.key_of(leaf.slots.word(index));
             let ascends = match previous {
-                None => key >= low,
-                Some(previous) => key > previous,
+                None => order.compare(key, low).is_ge(),
+                Some(previous) => order.compare(key, previous).is_gt(),
             };
             if !ascends {
                 return Err(Error::corrupt("", 0, "keys out of order"));
@@ -260,18 +262,18 @@ impl Tree {
             previous = Some(key);
         }
         if let (Some(last), Some(high)) = (previous, high)
-            && last >= high
+            && order.compare(last, high).is_ge()
         {
             return Err(Error::corrupt("", 0, "a key beyond the page's upper bound"));
         }
-        Ok(())
+        order.check()
     }
 }
 
 /// Turns the cells of a leaf into slot words.
 struct LeafBuilder<'a> {
     tree: &'a Tree,
-    page: &'a Page,
+    page: &'a Page<PageBuffer>,
     deleted: Option<PageDelete>,
     arena: Arena,
     /// A new image, if the page's own can't serve (prefix-compressed keys).
@@ -364,7 +366,8 @@ impl LeafBuilder<'_> {
         }
         let page = self.page;
         let mut rebuilt = Vec::with_capacity(page.image.len().saturating_mul(2));
-        let old = Leaf::new(PageBuffer::copy_of(&page.image), Arena::default(), 0, &[], None);
+        let order = &self.tree.settings.order;
+        let old = Leaf::new(PageBuffer::copy_of(&page.image), Arena::default(), 0, order, &[], None);
         for word in &mut self.words {
             if is_image_word(*word) {
                 let (key, value) = old.image_row(*word);

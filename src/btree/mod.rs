@@ -18,10 +18,14 @@ mod internal;
 mod key;
 mod leaf;
 mod load;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod open;
+mod order;
 #[cfg(test)]
 mod protocol_tests;
 mod rebuild;
+mod seal;
 mod settings;
 #[cfg(test)]
 mod stress_tests;
@@ -36,6 +40,7 @@ pub(crate) use address::ChildAddress;
 pub use checkpoint::TreeCheckpoint;
 pub use cursor::TreeCursor;
 pub use open::TreeOpen;
+pub use order::KeyOrder;
 pub use settings::TreeSettings;
 pub use tree::Tree;
 pub use write::PutMode;

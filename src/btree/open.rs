@@ -2,16 +2,17 @@
 
 use super::internal::{Child, Internal, internal_link, leaf_link};
 use super::leaf::Leaf;
+use super::order::KeyOrder;
 use super::settings::TreeSettings;
 use super::tree::Tree;
 use crate::block::{Address, BlockManager};
 use crate::btree::arena::Arena;
 use crate::cache::{Cache, Evict};
 use crate::os::page_memory::PageBuffer;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, RwLock};
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
-use parking_lot::{Mutex, RwLock};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// What a tree is opened with.
@@ -42,6 +43,7 @@ impl Tree {
     pub fn open(open: TreeOpen) -> Result<Arc<Self>> {
         let tree = Arc::new(Self {
             ever_written: AtomicBool::new(open.root.is_some()),
+            leaf_image_max: AtomicU32::new(open.settings.leaf_page_max),
             name: open.name,
             settings: open.settings,
             block: open.block,
@@ -66,13 +68,13 @@ impl Tree {
     }
 
     fn empty_root(&self) -> Internal {
-        let leaf = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), 16, &[], None);
+        let leaf = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), 16, &self.settings.order, &[], None);
         {
             let mut inner = leaf.latch.lock();
             inner.split_bytes = self.split_bytes();
             self.account(&leaf, &mut inner);
         }
-        Internal::new(&[(&[], leaf_link(leaf))])
+        Internal::new(&[(&[], leaf_link(leaf))], &self.settings.order)
     }
 
     /// Whether rows were ever written to it, in this run or before.
@@ -83,6 +85,12 @@ impl Tree {
     /// Its file.
     pub fn block(&self) -> &Arc<BlockManager> {
         &self.block
+    }
+
+    /// The order of its keys.
+    #[inline]
+    pub fn order(&self) -> &KeyOrder {
+        &self.settings.order
     }
 
     /// Its settings.

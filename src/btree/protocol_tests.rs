@@ -149,7 +149,8 @@ fn an_internal_page_with_one_child_leaves_memory_twice() {
     fixture.txns.update_oldest();
     let mut txn = Txn::new(&fixture.txns).unwrap();
     for _ in 0..3 {
-        for _ in 0..40 {
+        // Rounds enough for every page of the tree.
+        for _ in 0..400 {
             fixture.tree.evict_some(DROP);
         }
         {

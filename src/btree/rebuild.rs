@@ -9,10 +9,10 @@ use super::leaf::{Leaf, LeafInner, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, Slot, push_i
 use super::tree::{Pin, Tree};
 use super::version::{Kind, Row, Version};
 use crate::os::page_memory::PageBuffer;
+use crate::sync::MutexGuard;
 use crate::sync::slots::common_prefix;
 use crate::txn::{TXN_ABORTED, TxnId};
 use hardwired_plugin::Result;
-use parking_lot::MutexGuard;
 
 /// Appends in a row that make a page count as growing at its end.
 const APPEND_RUN: u32 = 16;
@@ -45,14 +45,15 @@ impl Tree {
         mut inner: MutexGuard<'p, LeafInner>,
         key: &[u8],
     ) -> Result<()> {
+        let order = &self.settings.order;
         let last = leaf.slots.word(leaf.slots.len().wrapping_sub(1));
-        if inner.appends >= APPEND_RUN && last != 0 && leaf.key_of(last) < key {
+        if inner.appends >= APPEND_RUN && last != 0 && order.compare(leaf.key_of(last), key).is_lt() {
             self.split_append(pin, leaf, &mut inner, key);
             return Ok(());
         }
         let oldest = self.txns.update_oldest();
         let whole = plan(leaf, oldest);
-        let limit = self.settings.leaf_page_max as usize;
+        let limit = self.leaf_image_max() as usize;
         let parts = if whole.image_bytes + whole.arena_bytes > limit - limit / 4 && whole.rows.len() > 1 {
             halve(whole)
         } else {
@@ -65,8 +66,10 @@ impl Tree {
     fn split_append(&self, pin: &Pin<'_>, leaf: &Leaf, inner: &mut LeafInner, key: &[u8]) {
         let last = leaf.key_of(leaf.slots.word(leaf.slots.len() - 1));
         // The shortest key that is greater than the last and not greater than the new one.
-        let separator = &key[..key.len().min(common_prefix(last, key) + 1)];
-        let right = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), leaf.slots.len(), separator, leaf.high());
+        let separator = self.separator(last, key);
+        let order = &self.settings.order;
+        let capacity = leaf.slots.len();
+        let right = Leaf::new(PageBuffer::copy_of(&[]), Arena::default(), capacity, order, separator, leaf.high());
         {
             let mut right_inner = right.latch.lock();
             right_inner.split_bytes = self.split_bytes();
@@ -87,9 +90,18 @@ impl Tree {
         inner.split_bytes = inner.accounted.saturating_mul(3) / 2;
     }
 
+    /// The shortest key that is greater than `left` and not greater than `right`. With a collator that is `right`: nothing
+    /// is known of its prefixes.
+    fn separator<'a>(&self, left: &[u8], right: &'a [u8]) -> &'a [u8] {
+        if self.settings.order.is_collated() {
+            return right;
+        }
+        &right[..right.len().min(common_prefix(left, right) + 1)]
+    }
+
     /// The size at which a new leaf is split.
     pub(super) fn split_bytes(&self) -> usize {
-        (self.settings.leaf_page_max as usize).saturating_mul(2).max(16 << 10)
+        (self.leaf_image_max() as usize).saturating_mul(2).max(16 << 10)
     }
 
     /// Builds one leaf for each plan and puts them in the place of `leaf`.
@@ -98,7 +110,7 @@ impl Tree {
         let separators: Vec<&[u8]> = (0..parts.len())
             .map(|index| match index.checked_sub(1).and_then(|before| parts[before].rows.last()) {
                 None => &lowest,
-                Some(last) => separator(key_of(last), key_of(&parts[index].rows[0])),
+                Some(last) => self.separator(key_of(last), key_of(&parts[index].rows[0])),
             })
             .collect();
         let mut links = Vec::with_capacity(parts.len());
@@ -144,14 +156,9 @@ impl Tree {
                 Kept::Row(row) => words.push(copy_row(old, &mut arena, &mut image, row, oldest)),
             }
         }
-        let leaf = Leaf::new(PageBuffer::copy_of(&image), arena, words.len() + words.len() / 8 + 4, low, high);
-        {
-            let mut inner = leaf.latch.lock();
-            for word in words {
-                leaf.push_unshared(&mut inner, word);
-            }
-            leaf.choose_prefix();
-        }
+        let (buffer, capacity) = (PageBuffer::copy_of(&image), words.len() + words.len() / 8 + 4);
+        let leaf = Leaf::new(buffer, arena, capacity, &self.settings.order, low, high);
+        leaf.fill(&words);
         leaf
     }
 }
@@ -227,11 +234,6 @@ fn key_of<'a>(row: &Kept<'a>) -> &'a [u8] {
         Kept::Image(key, _) => key,
         Kept::Row(row) => row.key(),
     }
-}
-
-/// The shortest key that is greater than `left` and not greater than `right`.
-fn separator<'a>(left: &[u8], right: &'a [u8]) -> &'a [u8] {
-    &right[..right.len().min(common_prefix(left, right) + 1)]
 }
 
 /// Copies a row with the versions that somebody may see, and its base value if no version hides it from everybody.

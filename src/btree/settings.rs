@@ -1,5 +1,8 @@
 //! What a tree takes from its object's configuration.
 
+use super::order::KeyOrder;
+use crate::block::BlockTransform;
+
 /// The settings of a row store (cache specification, sections 7 to 9).
 #[derive(Debug, Clone)]
 pub struct TreeSettings {
@@ -21,8 +24,15 @@ pub struct TreeSettings {
     pub prefix_compression_min: u32,
     /// `dictionary`: how many distinct values of a page are remembered, 0: none.
     pub dictionary: u32,
-    /// `internal_key_truncate`.
+    /// `internal_key_truncate`. Has no effect with a collator: what is cut off might decide.
     pub internal_key_truncate: bool,
+    /// `memory_page_image_max` in bytes: how large an image may be whose compressed form fits `leaf_page_max`. 0: the
+    /// default, four times the largest page.
+    pub memory_page_image_max: u32,
+    /// `block_compressor`, `encryption`.
+    pub transform: BlockTransform,
+    /// `collator`.
+    pub order: KeyOrder,
 }
 
 impl Default for TreeSettings {
@@ -38,6 +48,9 @@ impl Default for TreeSettings {
             prefix_compression_min: 4,
             dictionary: 0,
             internal_key_truncate: true,
+            memory_page_image_max: 0,
+            transform: BlockTransform::default(),
+            order: KeyOrder::default(),
         }
     }
 }

@@ -18,13 +18,13 @@ use super::leaf::{Leaf, LeafInner};
 use super::settings::TreeSettings;
 use crate::block::{Address, BlockManager};
 use crate::cache::Cache;
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::reclaim::{Participant, Reclaimer};
 use crate::sync::spin;
+use crate::sync::{Mutex, RwLock};
 use crate::txn::TxnGlobal;
 use hardwired_plugin::Result;
-use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// More children than this, and an internal page is split.
 const MAX_CHILDREN: usize = 256;
@@ -46,6 +46,8 @@ pub struct Tree {
     pub(super) structure: RwLock<()>,
     pub(super) write_gen: AtomicU64,
     pub(super) base_write_gen: u64,
+    /// How large leaf images may be; see [`Tree::leaf_image_max`].
+    pub(super) leaf_image_max: AtomicU32,
     /// Where eviction goes on.
     pub(super) hand: Mutex<Vec<u8>>,
 }
@@ -106,7 +108,10 @@ impl Tree {
                 let step = page.descend(target);
                 low = step.low.or(low);
                 match self.child_of(pin, step.link) {
-                    Child::Leaf(leaf) => return Ok(Found { leaf, low }),
+                    Child::Leaf(leaf) => {
+                        self.settings.order.check()?;
+                        return Ok(Found { leaf, low });
+                    }
                     Child::Internal(internal) => page = internal,
                     Child::OnDisk(on_disk) => {
                         self.load(pin, on_disk, step.link, target)?;
@@ -207,7 +212,8 @@ impl Tree {
         // A page that grows at its end leaves full pages behind.
         let at_end = children.len() - 1;
         let middle = if inner.grows_at_end { at_end } else { children.len() / 2 };
-        let (left, right) = (Internal::new(&children[..middle]), Internal::new(&children[middle..]));
+        let order = &self.settings.order;
+        let (left, right) = (Internal::new(&children[..middle], order), Internal::new(&children[middle..], order));
         for half in [&left, &right] {
             half.set_dirty(true);
             self.account_internal(half, &mut half.latch.lock());
@@ -221,7 +227,7 @@ impl Tree {
         let (left, right) = (internal_link(left), internal_link(right));
         let own = link_of(page);
         if self.root.load(Ordering::Acquire) == own {
-            let root = Internal::new(&[(&[], left), (separator, right)]);
+            let root = Internal::new(&[(&[], left), (separator, right)], order);
             root.set_dirty(true);
             self.account_internal(&root, &mut root.latch.lock());
             self.root.store(internal_link(root), Ordering::Release);

@@ -12,10 +12,10 @@
 //! provenance, because a key or value follows its header in memory.
 
 use super::arena::Arena;
+use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::txn::{TXN_ABORTED, Txn, TxnId};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// What a version is (transactions specification, section 10.1; the codes are those of the history store).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use super::internal::Target;
 use super::leaf::{Leaf, LeafInner, Slot};
 use super::tree::{Found, Pin, Tree};
 use super::version::{Kind, Row, Version, Visible};
+use crate::sync::MutexGuard;
 use crate::sync::reclaim::Participant;
 use crate::txn::{Txn, TxnId, Undo};
 use hardwired_plugin::error::RollbackReason;
 use hardwired_plugin::{Error, Result};
-use parking_lot::MutexGuard;
 use std::sync::Arc;
 
 /// What a write does when the record exists, or doesn't.
@@ -77,7 +77,7 @@ impl Tree {
                 None => self.find_leaf(pin, Target::Key(key))?.leaf,
             };
             let inner = leaf.latch.lock();
-            if leaf.is_dead() || leaf.high().is_some_and(|high| key >= high) {
+            if leaf.is_dead() || leaf.high().is_some_and(|high| self.settings.order.compare(key, high).is_ge()) {
                 continue;
             }
             leaf.touch(self.cache.generation());
@@ -101,6 +101,7 @@ impl Tree {
         change: Change<'_>,
     ) -> Result<Option<Written<'p>>> {
         let found = leaf.search(key);
+        self.settings.order.check()?;
         let slot = (found.word != 0).then(|| leaf.slot(found.word));
         check_conflict(slot, txn, change)?;
         if slot.is_none() {
@@ -155,10 +156,11 @@ impl Tree {
         loop {
             let Found { leaf, .. } = self.find_leaf(&pin, Target::Key(key))?;
             let _inner = leaf.latch.lock();
-            if leaf.is_dead() || leaf.high().is_some_and(|high| key >= high) {
+            if leaf.is_dead() || leaf.high().is_some_and(|high| self.settings.order.compare(key, high).is_ge()) {
                 continue;
             }
             let word = leaf.search(key).word;
+            self.settings.order.check()?;
             if word != 0
                 && let Slot::Row(row) = leaf.slot(word)
             {

@@ -6,15 +6,19 @@ use super::settings::TreeSettings;
 use super::tree::Tree;
 use super::version::{Kind, Row};
 use crate::block::Address;
+use crate::os::page_memory::PageBuffer;
 use crate::page::HEADER_SIZE;
 use crate::page::cell_write::{AddressCell, AddressKind};
 use crate::page::header::{PageHeader, PageType, set_write_gen};
 use crate::page::row_internal::{InternalConfig, RowInternalWriter};
 use crate::page::row_leaf_write::{LeafConfig, LeafValue, RowLeafWriter};
-use crate::page::split::{FinishedPage, PageSink};
+use crate::page::split::{FinishedPage, PageSink, split_size};
 use crate::page::time_aggregate::TimeAggregate;
 use crate::reconcile::{Selected, View, WrittenBlock, WrittenLeaf};
 use hardwired_plugin::Result;
+
+/// So many rows ahead of the one being written, memory is asked for: rows were made in any order.
+const PREFETCH_ROWS: usize = 6;
 
 /// An internal page that is built but not written.
 pub(super) struct BuiltPage {
@@ -26,6 +30,8 @@ pub(super) struct BuiltPage {
 /// Collects the pages of one leaf, writing each as it is finished.
 struct LeafSink<'a> {
     tree: &'a Tree,
+    /// Pages are to be made of the blocks.
+    keep_images: bool,
     blocks: Vec<WrittenBlock>,
     overflow: Vec<Box<[u8]>>,
 }
@@ -39,8 +45,12 @@ impl PageSink for LeafSink<'_> {
     }
 
     fn write_page(&mut self, page: FinishedPage<'_>) -> Result<()> {
-        let mut image = std::mem::take(page.image);
-        let address = self.tree.write_page(&mut image)?;
+        set_write_gen(page.image, self.tree.next_write_gen())?;
+        // Before the block layer pads the image.
+        let image = self.keep_images.then(|| PageBuffer::copy_of(page.image));
+        let image_len = page.image.len();
+        let address = self.tree.write_sealed(page.image)?;
+        self.tree.learn_ratio(image_len, address.size);
         let kind = if page.has_overflow { AddressKind::Leaf } else { AddressKind::LeafNoOverflow };
         let separator = page.separator.into();
         let child = ChildAddress { separator, address, kind, aggregate: page.aggregate, page_delete: None };
@@ -66,16 +76,20 @@ impl PageSink for InternalSink {
 }
 
 impl TreeSettings {
-    fn leaf_config(&self) -> LeafConfig {
+    /// `page_max`: see [`Tree::leaf_image_max`]; what goes to overflow pages doesn't depend on it.
+    fn leaf_config(&self, page_max: u32) -> LeafConfig {
+        let split_size = split_size(self.leaf_page_max, self.split_pct, self.allocation_size);
+        let or_part =
+            |given, part| if given == 0 && page_max != self.leaf_page_max { split_size / part } else { given };
         LeafConfig {
-            page_max: self.leaf_page_max,
+            page_max,
             split_percent: self.split_pct,
             allocation_size: self.allocation_size,
-            leaf_key_max: self.leaf_key_max,
-            leaf_value_max: self.leaf_value_max,
+            leaf_key_max: or_part(self.leaf_key_max, 10),
+            leaf_value_max: or_part(self.leaf_value_max, 2),
             prefix_compression: self.prefix_compression,
             prefix_compression_min: self.prefix_compression_min,
-            internal_key_truncate: self.internal_key_truncate,
+            internal_key_truncate: self.internal_key_truncate && !self.order.is_collated(),
             dictionary: self.dictionary,
             bulk: false,
         }
@@ -83,23 +97,53 @@ impl TreeSettings {
 }
 
 impl Tree {
-    /// Writes a leaf as `view` sees it. Under its latch. The page's state is not changed; on an error the blocks written so
+    /// Writes a leaf as `view` sees it; `keep_images`: so that pages can be made of the blocks. Under its latch. The page's
+    /// state is not changed; on an error the blocks written so
     /// far are lost until the next checkpoint forgets them, which no error but one of writing (then the file is given up)
     /// or of reading an overflow item can cause.
-    pub(super) fn write_leaf(&self, leaf: &Leaf, inner: &mut LeafInner, view: &View<'_>) -> Result<WrittenLeaf> {
-        let mut sink = LeafSink { tree: self, blocks: Vec::new(), overflow: Vec::new() };
-        let mut writer = RowLeafWriter::new(self.settings.leaf_config());
+    pub(super) fn write_leaf(
+        &self,
+        leaf: &Leaf,
+        inner: &mut LeafInner,
+        view: &View<'_>,
+        keep_images: bool,
+    ) -> Result<WrittenLeaf> {
+        let mut sink = LeafSink { tree: self, keep_images, blocks: Vec::new(), overflow: Vec::new() };
+        let mut writer = self.cache.take_leaf_writer(self.settings.leaf_config(self.leaf_image_max()));
+        let leftover = self.write_rows(leaf, inner, view, &mut writer, &mut sink)?;
+        writer.finish(&mut sink)?;
+        self.cache.give_back_leaf_writer(writer);
+        Ok(WrittenLeaf { blocks: sink.blocks, overflow: sink.overflow, leftover })
+    }
+
+    /// Appends a leaf's rows; says whether newer versions stay behind.
+    fn write_rows(
+        &self,
+        leaf: &Leaf,
+        inner: &LeafInner,
+        view: &View<'_>,
+        writer: &mut RowLeafWriter,
+        sink: &mut LeafSink<'_>,
+    ) -> Result<bool> {
         let mut leftover = false;
-        for index in 0..leaf.slots.len() {
+        let (mut index, count) = (0, leaf.slots.len());
+        while index < count {
+            if let Some(run) = leaf.cells(index, writer.room_for_cells()) {
+                writer.append_cells(run.cells, run.rows as u32, run.last_key);
+                index += run.rows;
+                continue;
+            }
+            leaf.prefetch(leaf.slots.word(index + PREFETCH_ROWS));
             let word = leaf.slots.word(index);
+            index += 1;
             match leaf.slot(word) {
-                Slot::Image(key, value) => writer.append(key, LeafValue::Bytes(value), None, &mut sink)?,
+                Slot::Image(key, value) => writer.append(key, LeafValue::Bytes(value), None, sink)?,
                 Slot::Row(row) => match view.select(row, &mut leftover) {
                     Selected::Nothing => {}
                     Selected::Base => {
                         debug_assert!(is_image_word(row.base()));
                         let value = LeafValue::Bytes(leaf.image_row(row.base()).1);
-                        writer.append(row.key(), value, None, &mut sink)?;
+                        writer.append(row.key(), value, None, sink)?;
                     }
                     Selected::Version(version, window) => {
                         let value = match version.kind() {
@@ -109,13 +153,12 @@ impl Tree {
                             }
                             _ => LeafValue::Bytes(version.data()),
                         };
-                        self.append_version(&mut writer, &mut sink, row, value, version.kind(), &window)?;
+                        self.append_version(writer, sink, row, value, version.kind(), &window)?;
                     }
                 },
             }
         }
-        writer.finish(&mut sink)?;
-        Ok(WrittenLeaf { blocks: sink.blocks, overflow: sink.overflow, leftover })
+        Ok(leftover)
     }
 
     fn append_version(
@@ -139,7 +182,15 @@ impl Tree {
 
     fn write_page(&self, image: &mut Vec<u8>) -> Result<Address> {
         set_write_gen(image, self.next_write_gen())?;
-        self.block.write(image)
+        self.write_sealed(image)
+    }
+
+    /// Writes an image whose header is complete.
+    fn write_sealed(&self, image: &mut Vec<u8>) -> Result<Address> {
+        match self.seal(image)? {
+            None => self.block.write(image),
+            Some(mut block) => self.block.write(&mut block),
+        }
     }
 
     fn write_overflow(&self, item: &[u8]) -> Result<Vec<u8>> {

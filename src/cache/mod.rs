@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::page::row_leaf_write::{LeafConfig, RowLeafWriter};
 use parking_lot::{Condvar, Mutex};
 
 /// Sizes in bytes and limits in percent of `cache_size`.
@@ -37,6 +38,10 @@ impl CacheLimits {
         Self { size, target: percent(80), trigger: percent(95), dirty_target: percent(5), dirty_trigger: percent(20) }
     }
 }
+
+/// Writers of leaf pages that are kept at most, and how large their buffers may be.
+const LEAF_WRITERS: usize = 4;
+const LEAF_WRITER_BYTES: usize = 1 << 20;
 
 /// What a tree offers to eviction.
 pub(crate) trait Evict: Send + Sync {
@@ -68,6 +73,8 @@ pub struct Cache {
     generation: AtomicU32,
     trees: Mutex<Vec<Weak<dyn Evict>>>,
     next_tree: AtomicU64,
+    /// Writers of leaf pages that nobody uses now: their buffers are worth keeping.
+    leaf_writers: Mutex<Vec<RowLeafWriter>>,
     wake: Mutex<bool>,
     wake_signal: Condvar,
     stopping: AtomicBool,
@@ -87,6 +94,7 @@ impl Cache {
             generation: AtomicU32::new(1),
             trees: Mutex::new(Vec::new()),
             next_tree: AtomicU64::new(0),
+            leaf_writers: Mutex::new(Vec::new()),
             wake: Mutex::new(false),
             wake_signal: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -200,6 +208,22 @@ impl Cache {
             }
         }
         done
+    }
+
+    /// A writer of leaf pages for a file of these settings.
+    pub(crate) fn take_leaf_writer(&self, config: LeafConfig) -> RowLeafWriter {
+        match self.leaf_writers.lock().pop() {
+            Some(writer) => writer.with_config(config),
+            None => RowLeafWriter::new(config),
+        }
+    }
+
+    /// Keeps a writer for the next page that is written.
+    pub(crate) fn give_back_leaf_writer(&self, writer: RowLeafWriter) {
+        let mut writers = self.leaf_writers.lock();
+        if writers.len() < LEAF_WRITERS && writer.buffer_bytes() <= LEAF_WRITER_BYTES {
+            writers.push(writer);
+        }
     }
 
     /// Wakes the eviction threads.

@@ -26,7 +26,7 @@ pub(super) struct Plan {
     existing: Vec<Checkpoint>,
     deletions: Vec<bool>,
     /// What the avail list's trailer says about the file.
-    trailer: Option<String>,
+    trailer: String,
 }
 
 /// A file whose checkpoint is written, though not durable.
@@ -61,7 +61,8 @@ pub(super) fn plan_value(
     if clean && is_skipped(&existing, &wanted, &deletions, handle.block.has_free_tail()) {
         return Ok(None);
     }
-    Ok(Some(Plan { existing, deletions, trailer: trailer_metadata(value)? }))
+    let trailer = trailer_metadata(value, handle.tree.settings().transform.encryptor())?;
+    Ok(Some(Plan { existing, deletions, trailer }))
 }
 
 /// Writes the pages, the root and the extent lists.
@@ -110,9 +111,8 @@ pub(super) fn write(
     };
     let trailer_write_gen = handle.tree.next_write_gen();
     let trailer = |made: &TrailerRequest<'_>| {
-        let Some(metadata) = &trailer else { return Ok(None) };
         let checkpoints = list(made.entries, made.incomplete_cookie, made.size);
-        Ok(Some(new_trailer(metadata, &checkpoints, made.incomplete_cookie, trailer_write_gen)))
+        Ok(Some(new_trailer(&trailer, &checkpoints, made.incomplete_cookie, trailer_write_gen)))
     };
     let next = switch.as_mut().and_then(|switch| switch.next.take());
     let written = match handle.block.checkpoint_and_switch(&mut entries, tree.root.as_mut(), Some(&trailer), next) {

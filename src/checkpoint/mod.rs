@@ -82,20 +82,48 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
     // Without tiered storage a flush is no more than its checkpoint.
     let flush = request.flush.filter(|_| db.tiered.is_on());
     let guard = flush.map(|flush| tiered::begin_flush(db, &flush)).transpose()?;
-    checkpoint_locked(db, keys, request, flush.as_ref())?;
+    {
+        let _checkpoint = db.checkpoint_lock.lock();
+        let begun = {
+            let _schema = db.schema_lock.lock();
+            begin(db, request, flush.as_ref())?
+        };
+        run(db, keys, request, begun)?;
+    }
     guard.map_or(Ok(()), |guard| tiered::finish_flush(db, &guard))
 }
 
-fn checkpoint_locked(db: &Database, keys: &KeyService, request: &Request, flush: Option<&FlushRequest>) -> Result<()> {
-    let _checkpoint = db.checkpoint_lock.lock();
+/// The same for a caller who holds the checkpoint lock and the schema lock, as the end of a schema call.
+///
+/// # Errors
+/// As [`checkpoint`].
+pub(crate) fn checkpoint_locked(db: &Database, keys: &KeyService) -> Result<()> {
+    let request = Request::default();
+    let begun = begin(db, &request, None)?;
+    run(db, keys, &request, begun)
+}
+
+/// A checkpoint whose content is decided.
+struct Begun {
+    time: u64,
+    /// Holds the snapshot.
+    txn: Txn,
+    /// The tiered trees that go on to a new object.
+    switches: Vec<Switch>,
+    files: Vec<Arc<FileHandle>>,
+}
+
+/// Takes the snapshot of a checkpoint, makes the next objects of a flush, and collects the files.
+fn begin(db: &Database, request: &Request, flush: Option<&FlushRequest>) -> Result<Begun> {
     let time = db.next_checkpoint_time();
-    let (txn, mut switches, files) = {
-        let _schema = db.schema_lock.lock();
-        let mut txn = Txn::new(&db.txns)?;
-        txn.begin(Isolation::Snapshot);
-        let switches = flush.map_or(Ok(Vec::new()), |flush| tiered::plan_switches(db, flush, time))?;
-        (txn, switches, files_to_write(db, request)?)
-    };
+    let mut txn = Txn::new(&db.txns)?;
+    txn.begin(Isolation::Snapshot);
+    let switches = flush.map_or(Ok(Vec::new()), |flush| tiered::plan_switches(db, flush, time))?;
+    Ok(Begun { time, txn, switches, files: files_to_write(db, request)? })
+}
+
+fn run(db: &Database, keys: &KeyService, request: &Request, begun: Begun) -> Result<()> {
+    let Begun { time, txn, mut switches, files } = begun;
     let snapshot = txn.snapshot().clone();
     let done = keys.before_checkpoint().map_or_else(
         |error| (Err(error), None),

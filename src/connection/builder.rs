@@ -3,8 +3,15 @@
 use super::{Connection, open};
 use crate::Result;
 use crate::event::EventHandler;
+use crate::extensions::{Given, Instance};
+use crate::plugin::collator::Collator;
+use crate::plugin::compressor::Compressor;
+use crate::plugin::data_source::DataSource;
+use crate::plugin::encryptor::Encryptor;
 use crate::plugin::extension::Extension;
 use crate::plugin::file_system::FileSystem;
+use crate::plugin::key_provider::KeyProvider;
+use crate::plugin::storage_source::StorageSource;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,9 +20,8 @@ pub struct Builder {
     home: PathBuf,
     handler: Option<Arc<dyn EventHandler>>,
     config: String,
-    extensions: Vec<&'static Extension>,
-    entries: Vec<String>,
-    file_system: Option<Arc<dyn FileSystem>>,
+    known: Vec<&'static Extension>,
+    given: Vec<Given>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -26,14 +32,7 @@ impl std::fmt::Debug for Builder {
 
 impl Builder {
     pub(super) fn new(home: &Path) -> Self {
-        Self {
-            home: home.to_owned(),
-            handler: None,
-            config: String::new(),
-            extensions: Vec::new(),
-            entries: Vec::new(),
-            file_system: None,
-        }
+        Self { home: home.to_owned(), handler: None, config: String::new(), known: Vec::new(), given: Vec::new() }
     }
 
     /// Creates the database if it doesn't exist.
@@ -89,26 +88,68 @@ impl Builder {
         self
     }
 
-    /// Loads an extension, whether or not it is registered at link time.
+    /// Loads an extension, whether or not it is registered at link time. It wins over one of its name that the
+    /// configuration names, and isn't written into the database: give it again at the next open.
     #[must_use]
     pub fn with(self, extension: &'static Extension) -> Self {
         self.with_config(extension, "")
     }
 
-    /// Loads an extension with a configuration string of its own.
+    /// As [`with`](Self::with), with a configuration string of the extension's own.
     #[must_use]
-    pub fn with_config(mut self, extension: &'static Extension, config: &str) -> Self {
-        let early = extension.requires_early_load();
-        self.entries.push(format!("\"{}\"=(early_load={early},config=({config}))", extension.name()));
-        self.extensions.push(extension);
+    pub fn with_config(self, extension: &'static Extension, config: &str) -> Self {
+        self.link(extension).give(Given::Extension(extension, config.to_owned()))
+    }
+
+    /// Makes an extension known by its name, as if it were registered at link time: `extensions=[...]` and
+    /// [`Connection::load_extension`] find it.
+    #[must_use]
+    pub fn link(mut self, extension: &'static Extension) -> Self {
+        self.known.push(extension);
         self
+    }
+
+    /// Registers a collator: `collator=NAME` means it. So it is there when tables are opened for the first time, which
+    /// [`Connection::add_collator`] may be too late for.
+    #[must_use]
+    pub fn collator(self, name: &str, collator: Arc<dyn Collator>) -> Self {
+        self.instance(Instance::Collator(name.to_owned(), collator))
+    }
+
+    /// Registers a compressor: `block_compressor=NAME` and `log=(compressor=NAME)` mean it.
+    #[must_use]
+    pub fn compressor(self, name: &str, compressor: Arc<dyn Compressor>) -> Self {
+        self.instance(Instance::Compressor(name.to_owned(), compressor))
+    }
+
+    /// Registers a data source for the URIs that begin with `prefix`, colon included.
+    #[must_use]
+    pub fn data_source(self, prefix: &str, source: Arc<dyn DataSource>) -> Self {
+        self.instance(Instance::DataSource(prefix.to_owned(), source))
+    }
+
+    /// Registers an encryptor: `encryption=(name=NAME)` means it.
+    #[must_use]
+    pub fn encryptor(self, name: &str, encryptor: Arc<dyn Encryptor>) -> Self {
+        self.instance(Instance::Encryptor(name.to_owned(), encryptor))
+    }
+
+    /// Registers a storage source: `tiered_storage=(name=NAME)` means it.
+    #[must_use]
+    pub fn storage_source(self, name: &str, source: Arc<dyn StorageSource>) -> Self {
+        self.instance(Instance::StorageSource(name.to_owned(), source))
+    }
+
+    /// The key provider of the database.
+    #[must_use]
+    pub fn key_provider(self, provider: Arc<dyn KeyProvider>) -> Self {
+        self.instance(Instance::KeyProvider(provider))
     }
 
     /// The file system to use in place of the operating system's.
     #[must_use]
-    pub fn file_system(mut self, file_system: Arc<dyn FileSystem>) -> Self {
-        self.file_system = Some(file_system);
-        self
+    pub fn file_system(self, file_system: Arc<dyn FileSystem>) -> Self {
+        self.instance(Instance::FileSystem(file_system))
     }
 
     /// Opens the database.
@@ -116,17 +157,22 @@ impl Builder {
     /// # Errors
     /// As [`wiredtiger_open`](super::wiredtiger_open).
     pub fn open(self) -> Result<Connection> {
-        let mut config = self.config;
-        if !self.entries.is_empty() {
-            config.push_str(&format!(",extensions=[{}]", self.entries.join(",")));
-        }
         open::open(open::OpenCall {
             home: &self.home,
             handler: self.handler,
-            config: &config,
-            extensions: &self.extensions,
-            file_system: self.file_system,
+            config: &self.config,
+            known: &self.known,
+            given: &self.given,
         })
+    }
+
+    fn instance(self, instance: Instance) -> Self {
+        self.give(Given::Instance(instance))
+    }
+
+    fn give(mut self, given: Given) -> Self {
+        self.given.push(given);
+        self
     }
 
     fn setting(self, key: &str, value: impl std::fmt::Display) -> Self {

@@ -133,7 +133,7 @@ fn refuse_history(db: &Database) -> Result<()> {
     if current(&checkpoints).is_none_or(Checkpoint::is_fake) {
         return Ok(());
     }
-    let file = db.open_object(HISTORY_URI)?;
+    let file = db.open_file(HISTORY_URI)?;
     let mut txn = Txn::new(&db.txns)?;
     txn.prepare_read(Isolation::ReadUncommitted);
     let mut cursor = TreeCursor::new(&file.tree);

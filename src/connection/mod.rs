@@ -13,6 +13,7 @@
 
 mod builder;
 mod close;
+mod encryption;
 mod inspect;
 mod open;
 mod register;
@@ -28,7 +29,7 @@ use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
 use crate::packing::Format;
 use crate::plugin::file_system::FileHandle;
-use crate::schema::{Catalog, Change, Database, InUse};
+use crate::schema::{At, Catalog, Change, Database, InUse, OpenIndex, OpenIndices, OpenTable, Refused, TableInUse};
 use crate::session::Session;
 use crate::txn::TxnGlobal;
 use crate::{Error, Result};
@@ -54,7 +55,7 @@ pub fn wiredtiger_open(
     handler: Option<Arc<dyn EventHandler>>,
     config: &str,
 ) -> Result<Connection> {
-    let request = open::OpenCall { home: home.as_ref(), handler, config, extensions: &[], file_system: None };
+    let request = open::OpenCall { home: home.as_ref(), handler, config, known: &[], given: &[] };
     open::open(request)
 }
 
@@ -181,20 +182,31 @@ impl ConnectionInner {
     // ---- what sessions and cursors call
 
     #[inline]
-    pub(crate) fn open_object(&self, uri: &str) -> Result<InUse> {
-        self.db.open_object(uri)
+    pub(crate) fn open_table(&self, uri: &str, at: At<'_>) -> Result<OpenTable> {
+        self.db.open_table(uri, at)
     }
 
-    pub(crate) fn open_checkpoint(&self, uri: &str, checkpoint: &str) -> Result<InUse> {
-        self.db.open_checkpoint(uri, checkpoint)
+    pub(crate) fn open_index(&self, uri: &str, at: At<'_>) -> Result<OpenIndex> {
+        self.db.open_index(uri, at)
+    }
+
+    pub(crate) fn open_indices(&self, table: &TableInUse) -> Result<OpenIndices> {
+        self.db.open_indices(table)
+    }
+
+    pub(crate) fn open_column_group(&self, uri: &str, at: At<'_>) -> Result<InUse> {
+        self.db.open_column_group(uri, at)
+    }
+
+    pub(crate) fn open_file(&self, uri: &str, at: At<'_>) -> Result<InUse> {
+        match at {
+            At::Live => self.db.open_file(uri),
+            At::Checkpoint(name) => self.db.open_checkpoint(uri, name),
+        }
     }
 
     pub(crate) fn metadata(&self) -> &Catalog {
         &self.db.catalog
-    }
-
-    pub(crate) fn metadata_value(&self, key: &str) -> Result<Option<String>> {
-        self.db.catalog.get(key)
     }
 
     /// The value of the metadata table's own entry.
@@ -211,8 +223,8 @@ impl ConnectionInner {
         self.db.create_form(key, value)
     }
 
-    pub(crate) fn create(&self, uri: &str, config: &str) -> Result<()> {
-        self.db.create(uri, config)
+    pub(crate) fn create(&self, uri: &str, config: &str) -> Result<(), Refused> {
+        self.db.create(uri, config, &|db| checkpoint::checkpoint_locked(db, &self.keys))
     }
 
     pub(crate) fn drop_object(&self, uri: &str, config: &str) -> Result<()> {

@@ -1,23 +1,25 @@
 //! Opening a database: the sequence of block specification, section 16.1.
 //!
 //! 1. The application's string is checked, early extensions run, the file system is chosen: no file has been touched.
-//! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled.
+//! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled. The
+//!    encryptor gets its key.
 //! 3. An existing database is inspected through a read-only handle on its metadata: whatever can't be served is refused
 //!    here, before anything is changed. The key provider gets its blob.
 //! 4. A new database gets its files, the turtle last; the metadata is opened for use, the history store's file is made,
 //!    threads start.
 
+use super::encryption::{self, Encryption};
 use super::servers::Servers;
 use super::services::ConnectionServices;
 use super::{Connection, ConnectionInner, Resources, inspect};
-use crate::block::BlockManager;
+use crate::block::{BlockManager, KeyedEncryptor};
 use crate::cache::{Cache, CacheLimits};
 use crate::config::added::AddedKeys;
 use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
 use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
-use crate::extensions::{ExtensionTable, LoadedExtensions, linked};
+use crate::extensions::{ExtensionTable, Given, LoadedExtensions, linked};
 use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
 use crate::metadata::Turtle;
 use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenRequest, USER_CONFIG_FILE};
@@ -33,15 +35,17 @@ use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// What an open is called with.
 pub(super) struct OpenCall<'a> {
     pub(super) home: &'a Path,
     pub(super) handler: Option<Arc<dyn EventHandler>>,
     pub(super) config: &'a str,
-    /// Extensions beyond the linked ones.
-    pub(super) extensions: &'a [&'static Extension],
-    pub(super) file_system: Option<Arc<dyn FileSystem>>,
+    /// Extensions that are found by name, beyond the linked ones.
+    pub(super) known: &'a [&'static Extension],
+    /// What to load and to register beside the extensions that the configuration names.
+    pub(super) given: &'a [Given],
 }
 
 const CALL: &str = "wiredtiger_open";
@@ -56,9 +60,11 @@ pub(super) fn open(call: OpenCall<'_>) -> Result<Connection> {
         let error = match error {
             Error::NotFound => Error::new(ErrorCode::ENOENT, "not found"),
             Error::Corrupt(corruption) => Error::new(ErrorCode::TRY_SALVAGE, corruption.to_string()),
-            error => error,
+            error => encryption::redacted(error),
         };
-        messenger.report(Origin::call(CALL), &error);
+        for line in error.to_string().lines() {
+            messenger.error(Origin::call(CALL), error.code().0, line);
+        }
         error
     })
 }
@@ -81,13 +87,12 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
         return Err(Error::unsupported("salvage: salvaging a database is not supported yet"));
     }
     let services = ConnectionServices::new(call.home, messenger);
-    let mut extensions = LoadedExtensions::new(linked(call.extensions)?, Arc::clone(&services) as _);
+    let mut extensions = LoadedExtensions::new(linked(call.known)?, Arc::clone(&services) as _);
     services.set_table(extensions.table());
-    extensions.load_early(early.get("extensions")?)?;
-    let fs = match (&call.file_system, extensions.file_system()) {
-        (Some(given), _) => Arc::clone(given),
-        (None, Some(loaded)) => Arc::clone(loaded),
-        (None, None) => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
+    extensions.load_early(call.given, early.get("extensions")?)?;
+    let fs = match extensions.file_system() {
+        Some(loaded) => Arc::clone(loaded),
+        None => Arc::new(LocalFileSystem::new()) as Arc<dyn FileSystem>,
     };
     services.set_file_system(&fs);
     let request = OpenRequest {
@@ -100,42 +105,46 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     for notice in &home.notices {
         messenger.message(Origin::call(CALL), Category::Default, Level::Notice, || notice.clone());
     }
-    let Settled { settings, whole: merged, tiered } = settle(call, &sources, &*fs, readonly)?;
-    configure_messages(messenger, &Config::single(&merged))?;
-    extensions.load_late(Config::single(&merged).get("extensions")?)?;
+    let Settled { settings, merged, encryption, tiered } = settle(call, &sources, &*fs, readonly)?;
+    let merged = Config::single(&merged);
+    configure_messages(messenger, &merged)?;
+    extensions.load_late(call.given, merged.get("extensions")?)?;
+    extensions.load_built_in(merged.get("builtin_extension_config")?)?;
     let table = Arc::clone(extensions.table());
+    let encryptor = encryption.encryptor(&table)?;
     let tiered = Tiered::open(tiered, table.storage_sources(), false)?;
-    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, tiered };
+    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, tiered, encryptor };
     opening.finish(extensions, &sources)
 }
 
 /// The environment's configuration, if it may be used.
-fn environment(config: &str) -> Result<String> {
+fn environment(config: &str) -> Result<Zeroizing<String>> {
     if !Config::single(config).bool_or("use_environment", true)? {
-        return Ok(String::new());
+        return Ok(Zeroizing::default());
     }
-    Ok(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default())
+    Ok(Zeroizing::new(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default()))
 }
 
-/// The configuration of a connection.
+/// What the configuration comes to.
 struct Settled {
     settings: ConnectionSettings,
-    /// All of it as one string.
-    whole: String,
+    /// All of it as one string, without the secret key.
+    merged: String,
     tiered: Option<tiered::Settings>,
+    encryption: Encryption,
 }
 
 /// Reads the configuration files and settles everything.
 fn settle(call: &OpenCall<'_>, sources: &Sources<'_>, fs: &dyn FileSystem, readonly: bool) -> Result<Settled> {
-    let read = |name: &str| -> Result<String> {
-        match home::read_config_file(fs, call.home, name)? {
-            Some(bytes) => file_text(name, &bytes),
-            None => Ok(String::new()),
+    let read = |name: &str| -> Result<Zeroizing<String>> {
+        match home::read_config_file(fs, call.home, name)?.map(Zeroizing::new) {
+            Some(bytes) => file_text(name, &bytes).map(Zeroizing::new),
+            None => Ok(Zeroizing::default()),
         }
     };
     let preliminary = sources.preliminary();
     let uses_base = Config::new(&preliminary).bool_or("config_base", true)?;
-    let base_file = if uses_base { read(BASE_CONFIG_FILE)? } else { String::new() };
+    let base_file = if uses_base { read(BASE_CONFIG_FILE)? } else { Zeroizing::default() };
     let user_file = read(USER_CONFIG_FILE)?;
     let sources = Sources { base_file: &base_file, user_file: &user_file, ..*sources };
     sources.check()?;
@@ -144,10 +153,14 @@ fn settle(call: &OpenCall<'_>, sources: &Sources<'_>, fs: &dyn FileSystem, reado
     let overlay = if readonly { READONLY_OVERLAY } else { "" };
     let stack = [defaults, version, base, application, user, environment, overlay];
     let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
-    let whole = merge(&stack, None)?;
+    let mut merged = merge(&stack, Some(encryption::STRIP))?;
     let given = [application, user, environment];
-    let tiered = tiered::Settings::parse(Config::new(&given), &base_file, Config::single(&whole))?;
-    Ok(Settled { settings, whole, tiered })
+    let tiered = tiered::Settings::parse(Config::new(&given), &base_file, Config::single(&merged))?;
+    // Merging sorts a list; extensions are loaded in the order in which they are named.
+    if let Some(extensions) = Config::new(&stack).get("extensions")? {
+        merged.extend([",extensions=", extensions.source()]);
+    }
+    Ok(Settled { settings, merged, tiered, encryption: Encryption::parse(&stack)? })
 }
 
 /// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
@@ -182,6 +195,7 @@ struct Opening<'a> {
     services: Arc<ConnectionServices>,
     table: Arc<ExtensionTable>,
     tiered: Arc<Tiered>,
+    encryptor: Option<Arc<KeyedEncryptor>>,
 }
 
 impl Opening<'_> {
@@ -195,7 +209,8 @@ impl Opening<'_> {
             Some(turtle) => {
                 turtle.check_version()?;
                 let parts = self.parts(&txns, &cache, true);
-                Some(inspect::inspect(parts, turtle, self.readonly)?)
+                let inspected = inspect::inspect(parts, turtle, self.readonly);
+                Some(inspected.map_err(|error| encryption::explain(error, self.encryptor.is_some()))?)
             }
             None => None,
         };
@@ -208,7 +223,7 @@ impl Opening<'_> {
             mode: if self.readonly { Mode::ReadOnly } else { Mode::Writable },
             salvage: false,
         };
-        let provider = extensions.key_provider().map(|(_, provider)| Arc::clone(provider));
+        let provider = extensions.key_provider().map(Arc::clone);
         let has_provider = provider.is_some();
         let keys = KeyService::open(provider, key_home, key_row, Arc::clone(&self.services) as _)?;
         let turtle = match turtle {
@@ -265,6 +280,7 @@ impl Opening<'_> {
             cache: Arc::clone(cache),
             extensions: Arc::clone(&self.table),
             tiered: Arc::clone(&self.tiered),
+            encryptor: self.encryptor.clone(),
             services: Arc::clone(&self.services) as _,
             readonly,
             in_memory: false,

@@ -7,7 +7,7 @@
 //! Source: extensions specification, sections 2.2, 3 and 8.
 
 use super::{Connection, ConnectionInner};
-use crate::extensions::{ExtensionTable, LoadedExtensions};
+use crate::extensions::{Instance, LoadedExtensions};
 use crate::plugin::collator::Collator;
 use crate::plugin::compressor::Compressor;
 use crate::plugin::data_source::DataSource;
@@ -36,9 +36,7 @@ impl Connection {
     /// # Errors
     /// `EINVAL` for the name `none`, and on a closed connection.
     pub fn add_collator(&self, name: &str, collator: Arc<dyn Collator>, config: &str) -> Result<()> {
-        self.add("WT_CONNECTION.add_collator", config, |table| {
-            table.add_collator(&label("collator", name), &[name], collator)
-        })
+        self.add("WT_CONNECTION.add_collator", config, Instance::Collator(name.to_owned(), collator))
     }
 
     /// Registers a compressor: `block_compressor=NAME` means it from now on. As [`Connection::add_collator`].
@@ -46,9 +44,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::add_collator`].
     pub fn add_compressor(&self, name: &str, compressor: Arc<dyn Compressor>, config: &str) -> Result<()> {
-        self.add("WT_CONNECTION.add_compressor", config, |table| {
-            table.add_compressor(&label("compressor", name), &[name], compressor)
-        })
+        self.add("WT_CONNECTION.add_compressor", config, Instance::Compressor(name.to_owned(), compressor))
     }
 
     /// Registers an encryptor: `encryption=(name=NAME)` means it from now on. As [`Connection::add_collator`].
@@ -56,9 +52,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::add_collator`].
     pub fn add_encryptor(&self, name: &str, encryptor: Arc<dyn Encryptor>, config: &str) -> Result<()> {
-        self.add("WT_CONNECTION.add_encryptor", config, |table| {
-            table.add_encryptor(&label("encryptor", name), &[name], encryptor)
-        })
+        self.add("WT_CONNECTION.add_encryptor", config, Instance::Encryptor(name.to_owned(), encryptor))
     }
 
     /// Registers a data source for the URIs that begin with `prefix` (colon included). The engine's own prefixes keep
@@ -67,9 +61,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::add_collator`].
     pub fn add_data_source(&self, prefix: &str, source: Arc<dyn DataSource>, config: &str) -> Result<()> {
-        self.add("WT_CONNECTION.add_data_source", config, |table| {
-            table.add_data_source(&label("data source", prefix), prefix, source)
-        })
+        self.add("WT_CONNECTION.add_data_source", config, Instance::DataSource(prefix.to_owned(), source))
     }
 
     /// Registers a storage source: `tiered_storage=(name=NAME)` means it from now on. As [`Connection::add_collator`].
@@ -77,9 +69,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::add_collator`].
     pub fn add_storage_source(&self, name: &str, source: Arc<dyn StorageSource>, config: &str) -> Result<()> {
-        self.add("WT_CONNECTION.add_storage_source", config, |table| {
-            table.add_storage_source(&label("storage source", name), &[name], source)
-        })
+        self.add("WT_CONNECTION.add_storage_source", config, Instance::StorageSource(name.to_owned(), source))
     }
 
     /// The storage source of a name.
@@ -144,10 +134,10 @@ impl Connection {
         self.inner.reported(method, registered)
     }
 
-    fn add(&self, method: &'static str, config: &str, body: impl FnOnce(&ExtensionTable) -> Result<()>) -> Result<()> {
+    fn add(&self, method: &'static str, config: &str, instance: Instance) -> Result<()> {
         // WiredTiger knows no keys here and doesn't look.
         let _ = config;
-        self.register(method, |extensions| body(extensions.table()))
+        self.register(method, |extensions| extensions.add(instance))
     }
 }
 
@@ -170,8 +160,4 @@ impl ConnectionInner {
     pub(crate) fn config_defaults(&self, method: &str, uri: &str) -> Result<Cow<'static, str>> {
         Ok(self.added_keys.defaults(crate::session::method(method)?, uri))
     }
-}
-
-fn label(kind: &str, name: &str) -> String {
-    format!("{name} ({kind}, added by the application)")
 }

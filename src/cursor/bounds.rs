@@ -2,6 +2,7 @@
 //!
 //! Source: API specification, section 9.
 
+use crate::btree::KeyOrder;
 use crate::{Error, Result};
 use std::cmp::Ordering;
 
@@ -58,17 +59,18 @@ impl Bounds {
     }
 
     /// Sets one end; the other must leave room. On an error nothing changes.
-    pub(crate) fn set(&mut self, side: BoundSide, key: &[u8], inclusive: bool) -> Result<()> {
+    pub(crate) fn set(&mut self, order: &KeyOrder, side: BoundSide, key: &[u8], inclusive: bool) -> Result<()> {
         let other = match side {
             BoundSide::Lower => &self.upper,
             BoundSide::Upper => &self.lower,
         };
         if let Some(other) = other {
-            let order = match side {
-                BoundSide::Lower => key.cmp(&other.key),
-                BoundSide::Upper => other.key.as_slice().cmp(key),
+            let compared = match side {
+                BoundSide::Lower => order.compare(key, &other.key),
+                BoundSide::Upper => order.compare(&other.key, key),
             };
-            match order {
+            order.check()?;
+            match compared {
                 Ordering::Greater => return Err(Error::invalid("The provided cursor bounds are overlapping")),
                 Ordering::Equal if !(inclusive && other.inclusive) => {
                     return Err(Error::invalid("The provided cursor bounds are equal but not inclusive"));
@@ -84,17 +86,39 @@ impl Bounds {
         Ok(())
     }
 
+    /// Whether `key` lies inside.
+    #[inline]
+    pub(crate) fn admit(&self, order: &KeyOrder, key: &[u8]) -> Result<bool> {
+        if self.is_empty() { Ok(true) } else { Ok(self.place(order, key)? == Place::Inside) }
+    }
+
+    /// Removes one end.
+    pub(crate) fn remove(&mut self, side: BoundSide) {
+        match side {
+            BoundSide::Lower => self.lower = None,
+            BoundSide::Upper => self.upper = None,
+        }
+    }
+
     /// Where `key` lies. An excluded end counts as outside.
-    pub(crate) fn place(&self, key: &[u8]) -> Place {
+    ///
+    /// # Errors
+    /// Those of the collator.
+    pub(crate) fn place(&self, order: &KeyOrder, key: &[u8]) -> Result<Place> {
+        let place = self.place_in_order(order, key);
+        order.check().map(|()| place)
+    }
+
+    fn place_in_order(&self, order: &KeyOrder, key: &[u8]) -> Place {
         if let Some(lower) = &self.lower {
-            match key.cmp(&lower.key) {
+            match order.compare(key, &lower.key) {
                 Ordering::Less => return Place::Below,
                 Ordering::Equal if !lower.inclusive => return Place::Below,
                 _ => {}
             }
         }
         if let Some(upper) = &self.upper {
-            match key.cmp(&upper.key) {
+            match order.compare(key, &upper.key) {
                 Ordering::Greater => return Place::Above,
                 Ordering::Equal if !upper.inclusive => return Place::Above,
                 _ => {}
@@ -111,8 +135,8 @@ mod tests {
 
     fn d_to_h(lower_inclusive: bool, upper_inclusive: bool) -> Bounds {
         let mut bounds = Bounds::default();
-        bounds.set(BoundSide::Lower, b"d", lower_inclusive).unwrap();
-        bounds.set(BoundSide::Upper, b"h", upper_inclusive).unwrap();
+        bounds.set(&KeyOrder::default(), BoundSide::Lower, b"d", lower_inclusive).unwrap();
+        bounds.set(&KeyOrder::default(), BoundSide::Upper, b"h", upper_inclusive).unwrap();
         bounds
     }
 
@@ -125,18 +149,18 @@ mod tests {
     #[case(true, false, "h", Place::Above)]
     #[case(true, true, "h0", Place::Above)]
     fn a_key_has_its_place(#[case] lower: bool, #[case] upper: bool, #[case] key: &str, #[case] place: Place) {
-        assert_eq!(d_to_h(lower, upper).place(key.as_bytes()), place);
+        assert_eq!(d_to_h(lower, upper).place(&KeyOrder::default(), key.as_bytes()).unwrap(), place);
     }
 
     #[test]
     fn a_rejected_bound_changes_nothing() {
         let mut bounds = d_to_h(true, true);
-        let error = bounds.set(BoundSide::Upper, b"a", true).unwrap_err();
+        let error = bounds.set(&KeyOrder::default(), BoundSide::Upper, b"a", true).unwrap_err();
         assert_eq!(error.to_string(), "The provided cursor bounds are overlapping");
-        let error = bounds.set(BoundSide::Lower, b"h", false).unwrap_err();
+        let error = bounds.set(&KeyOrder::default(), BoundSide::Lower, b"h", false).unwrap_err();
         assert_eq!(error.to_string(), "The provided cursor bounds are equal but not inclusive");
-        bounds.set(BoundSide::Lower, b"h", true).unwrap();
-        assert_eq!(bounds.place(b"g"), Place::Below);
-        assert_eq!(bounds.place(b"h"), Place::Inside);
+        bounds.set(&KeyOrder::default(), BoundSide::Lower, b"h", true).unwrap();
+        assert_eq!(bounds.place(&KeyOrder::default(), b"g").unwrap(), Place::Below);
+        assert_eq!(bounds.place(&KeyOrder::default(), b"h").unwrap(), Place::Inside);
     }
 }

@@ -8,14 +8,17 @@
 //! 2. What belongs to the normal course is no error: the end of an iteration and a missing record are `Ok(false)`.
 //!    `get_last_error` has them as `WT_NOTFOUND`.
 //!
-//! One file a kind: `table` for B-tree files, `metadata` for the schema's rows; `dump` has the text forms.
+//! One file a kind: `table` for B-tree files, `named` for tables with named columns and `index` for their indices, both over
+//! the state machine of `table`; `metadata` for the schema's rows; `dump` has the text forms.
 //!
 //! Source: API specification, sections 7 to 12.
 
 mod bounds;
 mod dump;
+mod index;
 mod metadata;
 mod modify;
+mod named;
 mod open;
 mod range;
 mod table;
@@ -29,9 +32,12 @@ pub use range::{Range, RangeKey};
 
 use crate::event::Origin;
 use crate::packing::{Format, PackRow, UnpackRow};
+use crate::schema::Records;
 use crate::session::{Failure, Session};
 use crate::{Error, Result};
+use index::IndexCursor;
 use metadata::MetadataCursor;
+use named::NamedCursor;
 use std::sync::Arc;
 use table::{Direction, TableCursor};
 
@@ -60,6 +66,8 @@ pub struct Cursor<'session> {
 
 enum Kind {
     Table(TableCursor),
+    Named(Box<NamedCursor>),
+    Index(Box<IndexCursor>),
     Metadata(MetadataCursor),
     /// `config:`: opens, and supports nothing.
     Placeholder,
@@ -166,7 +174,7 @@ impl<'session> Cursor<'session> {
         self.session.finish(Origin::call("WT_CURSOR.get_value"), result)
     }
 
-    /// The packed key in the key slot.
+    /// The packed key in the key slot. That of an index has the table's key behind the index's own columns.
     ///
     /// # Errors
     /// `EINVAL` for an empty slot.
@@ -187,9 +195,15 @@ impl<'session> Cursor<'session> {
     /// Both packed slots at once.
     ///
     /// # Errors
-    /// `EINVAL` for an empty slot.
+    /// `EINVAL` for an empty slot; `ENOTSUP` for tables with named columns and indices.
     pub fn get_raw_key_value(&self) -> Result<(&[u8], &[u8])> {
-        let both = self.key_bytes().and_then(|key| Ok((key, self.value_bytes()?)));
+        let both = match &self.kind {
+            Kind::Named(_) | Kind::Index(_) => self.session.enter().and_then(|()| Err(unsupported())),
+            _ => self.key_bytes().and_then(|key| Ok((key, self.value_bytes()?))),
+        };
+        if both.as_ref().is_err_and(is_unsupported) {
+            return self.session.finish(Origin::call(NO_CALL), both);
+        }
         self.session.finish(Origin::call("WT_CURSOR.get_raw_key_value"), both)
     }
 
@@ -200,6 +214,8 @@ impl<'session> Cursor<'session> {
         self.session.enter()?;
         match &self.kind {
             Kind::Table(table) => table.key(),
+            Kind::Named(named) => named.rows.key(),
+            Kind::Index(index) => index.rows.key(),
             Kind::Metadata(metadata) => metadata.key(),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
@@ -210,6 +226,8 @@ impl<'session> Cursor<'session> {
         self.session.enter()?;
         match &self.kind {
             Kind::Table(table) => table.value(),
+            Kind::Named(named) => named.value(),
+            Kind::Index(index) => index.rows.value(),
             Kind::Metadata(metadata) => metadata.value(),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
@@ -222,6 +240,8 @@ impl<'session> Cursor<'session> {
             let fill = texts.decode_key(|out| fill(format, out));
             match kind {
                 Kind::Table(table) => table.set_key(fill),
+                Kind::Named(named) => named.rows.set_key(fill),
+                Kind::Index(index) => index.rows.set_key(fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
                 Kind::Placeholder => Ok(()),
             }
@@ -236,6 +256,8 @@ impl<'session> Cursor<'session> {
             let fill = texts.decode_value(|out| fill(format, out));
             match kind {
                 Kind::Table(table) => table.set_value(fill),
+                Kind::Named(named) => named.set_value(fill),
+                Kind::Index(_) => Err(index::no_set_value()),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
                 Kind::Placeholder => Ok(()),
             }
@@ -245,45 +267,38 @@ impl<'session> Cursor<'session> {
 
     #[inline]
     fn step(&mut self, call: &'static str, direction: Direction) -> Result<bool> {
-        self.texts.clear();
+        self.clear();
         let session = self.session;
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.step(session, direction),
+            Kind::Named(named) => named.rows.step(session, direction),
+            Kind::Index(index) => index.rows.step(session, direction),
             Kind::Metadata(metadata) => metadata.step(session, direction),
             Kind::Placeholder => Err(unsupported()),
         });
         self.found(call, result)
     }
 
+    /// What was derived from the position or the slots doesn't hold any more.
     #[inline]
-    fn write(
-        &mut self,
-        call: &'static str,
-        on_table: impl FnOnce(&mut TableCursor, &Session) -> Result<()>,
-        on_metadata: impl FnOnce(&mut MetadataCursor, &Session) -> Result<()>,
-    ) -> Result<()> {
+    fn clear(&mut self) {
         self.texts.clear();
+        if let Kind::Named(named) = &mut self.kind {
+            named.clear();
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, call: &'static str, change: Change<'_>) -> Result<()> {
+        self.clear();
         let session = self.session;
         let readonly = self.readonly;
         let result = session.enter().and_then(|()| match &mut self.kind {
             _ if readonly => Err(unsupported()),
-            Kind::Table(table) => on_table(table, session),
-            Kind::Metadata(metadata) => on_metadata(metadata, session),
-            Kind::Placeholder => Err(unsupported()),
-        });
-        self.complete(call, result)
-    }
-
-    fn on_table<T>(
-        &mut self,
-        call: &'static str,
-        operation: impl FnOnce(&mut TableCursor, &Session) -> Result<T>,
-    ) -> Result<T> {
-        self.texts.clear();
-        let session = self.session;
-        let result = session.enter().and_then(|()| match &mut self.kind {
-            Kind::Table(table) => operation(table, session),
-            Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Table(table) => change.apply(table, session),
+            Kind::Named(named) => named.prepare_change(session).and_then(|()| change.apply(&mut named.rows, session)),
+            Kind::Metadata(metadata) => change.apply_to_metadata(metadata, session),
+            Kind::Index(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
     }
@@ -303,6 +318,9 @@ impl<'session> Cursor<'session> {
         let without_object = ["WT_CURSOR.set_key", "WT_CURSOR.set_value", "WT_CURSOR.bound", "WT_CURSOR.reconfigure"];
         let object = match &self.kind {
             Kind::Table(table) if !without_object.contains(&call) => table.file.uri.as_str(),
+            Kind::Named(named) if !without_object.contains(&call) && !OF_TABLES_THEMSELVES.contains(&call) => {
+                named.file_uri()
+            }
             Kind::Metadata(_) => "file:WiredTiger.wt",
             _ => "",
         };
@@ -322,8 +340,47 @@ impl<'session> Cursor<'session> {
 
 impl Drop for Cursor<'_> {
     fn drop(&mut self) {
-        if let Kind::Table(table) = &mut self.kind {
-            table.close(self.session);
+        match &mut self.kind {
+            Kind::Table(table) => table.close(self.session),
+            Kind::Named(named) => named.rows.close(self.session),
+            Kind::Index(index) => index.rows.close(self.session),
+            Kind::Metadata(_) | Kind::Placeholder => {}
+        }
+    }
+}
+
+/// Calls on a table with named columns that are not passed on to its column groups.
+const OF_TABLES_THEMSELVES: &[&str] = &["WT_CURSOR.compare", "WT_CURSOR.equals", "WT_CURSOR.reserve"];
+
+/// A change that a cursor makes at its key.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    Insert,
+    Update,
+    Remove,
+    Reserve,
+    /// Entries, what fills gaps, and whether values end in a NUL that the entries don't see.
+    Modify(&'a [Modify<'a>], u8, bool),
+}
+
+impl Change<'_> {
+    #[inline(always)]
+    fn apply<R: Records, O>(self, rows: &mut TableCursor<R, O>, session: &Session) -> Result<()> {
+        match self {
+            Self::Insert => rows.insert(session),
+            Self::Update => rows.update(session),
+            Self::Remove => rows.remove(session),
+            Self::Reserve => rows.reserve(session),
+            Self::Modify(entries, padding, terminated) => rows.modify(session, entries, padding, terminated),
+        }
+    }
+
+    fn apply_to_metadata(self, metadata: &mut MetadataCursor, session: &Session) -> Result<()> {
+        match self {
+            Self::Insert => metadata.insert(session),
+            Self::Update => metadata.update(session),
+            Self::Remove => metadata.remove(session),
+            Self::Reserve | Self::Modify(..) => Err(unsupported()),
         }
     }
 }

@@ -4,13 +4,15 @@
 
 use super::bounds::BoundSide;
 use super::dump::DumpFormat;
+use super::index::IndexCursor;
 use super::metadata::MetadataCursor;
+use super::named::NamedCursor;
 use super::table::TableCursor;
 use super::text::Texts;
 use super::{Cursor, Kind, unsupported};
 use crate::packing::Format;
 use crate::plugin::config::Config;
-use crate::schema::InUse;
+use crate::schema::{At, InUse, OpenTable, Records, object_and_projection};
 use crate::session::Session;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -46,12 +48,14 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
     let options = if config.is_empty() { Options::default() } else { parse(config)? };
     let prefix = uri.split_once(':').map_or("", |(prefix, _)| prefix);
     match prefix {
-        "table" | "file" | "colgroup" | "tiered" => {
-            let file = match &options.checkpoint {
-                None => session.connection().open_object(uri)?,
-                Some(name) => session.connection().open_checkpoint(uri, name)?,
-            };
-            Ok(on_file(session, uri, file, &options))
+        "table" => open_table(session, uri, &options),
+        "file" | "tiered" => Ok(on_file(session, uri, session.connection().open_file(uri, options.at())?, &options)),
+        "colgroup" => Ok(on_file(session, uri, session.connection().open_column_group(uri, options.at())?, &options)),
+        "index" => {
+            let open = session.connection().open_index(uri, options.at())?;
+            let index = IndexCursor::new(session, open);
+            let formats = index.formats();
+            Ok(new_cursor(session, uri, Kind::Index(Box::new(index)), formats, true, &options))
         }
         "metadata" => {
             let create_form = uri == "metadata:create";
@@ -66,7 +70,6 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
             let exchange = (Arc::clone(formats), Arc::clone(formats));
             Ok(new_cursor(session, uri, Kind::Placeholder, exchange, true, &options))
         }
-        "index" => Err(index_error(session, uri)?),
         "lsm" => Err(Error::unsupported(format!("lsm object type no longer supported: {uri}"))),
         "backup" | "log" | "statistics" => {
             Err(Error::unsupported(format!("{uri}: cursors of this kind are not supported yet")))
@@ -85,7 +88,7 @@ pub(crate) fn duplicate<'session>(
     let key = from.key_bytes()?.to_vec();
     let mut copy = match &from.kind {
         Kind::Table(table) => on_file(session, &from.uri, table.file.again()?, &options),
-        Kind::Metadata(_) => open(session, &from.uri, config)?,
+        Kind::Named(_) | Kind::Index(_) | Kind::Metadata(_) => open(session, &from.uri, config)?,
         Kind::Placeholder => return Err(unsupported()),
     };
     let fill = |out: &mut Vec<u8>| {
@@ -94,15 +97,28 @@ pub(crate) fn duplicate<'session>(
     };
     match &mut copy.kind {
         Kind::Table(table) => table.set_key(fill).and_then(|()| table.search(session))?,
+        Kind::Named(named) => named.rows.set_key(fill).and_then(|()| named.rows.search(session))?,
+        Kind::Index(index) => index.rows.set_key(fill).and_then(|()| index.rows.search(session))?,
         Kind::Metadata(metadata) => metadata.set_key(fill).and_then(|()| metadata.search(session))?,
         Kind::Placeholder => {}
     }
     Ok(copy)
 }
 
+fn open_table<'session>(session: &'session Session, uri: &str, options: &Options) -> Result<Cursor<'session>> {
+    let named = match session.connection().open_table(uri, options.at())? {
+        OpenTable::Simple(file) => return Ok(on_file(session, uri, file, options)),
+        OpenTable::Named(named) => named,
+    };
+    let named = NamedCursor::new(session, named, object_and_projection(uri).1, options.overwrite)?;
+    let formats = named.formats();
+    let readonly = options.is_readonly(session);
+    Ok(new_cursor(session, uri, Kind::Named(Box::new(named)), formats, readonly, options))
+}
+
 fn on_file<'session>(session: &'session Session, uri: &str, file: InUse, options: &Options) -> Cursor<'session> {
     let formats = (Arc::clone(&file.key_format), Arc::clone(&file.value_format));
-    let readonly = options.readonly || options.checkpoint.is_some() || session.connection().is_readonly();
+    let readonly = options.is_readonly(session);
     let table = TableCursor::new(session, file, options.overwrite);
     new_cursor(session, uri, Kind::Table(table), formats, readonly, options)
 }
@@ -138,19 +154,16 @@ fn new_cursor<'session>(
     }
 }
 
-/// `index:TABLE:NAME`: the errors of WiredTiger for what isn't there, and one for what isn't built.
-fn index_error(session: &Session, uri: &str) -> Result<Error> {
-    if uri.bytes().filter(|byte| *byte == b':').count() < 2 {
-        return Ok(Error::invalid(format!("Invalid cursor URI: '{uri}'")));
-    }
-    let object = uri.split('(').next().unwrap_or(uri);
-    Ok(match session.connection().metadata_value(object)? {
-        None => Error::NotFound,
-        Some(_) => Error::unsupported(format!("{uri}: index cursors are not supported yet")),
-    })
-}
-
 impl Options {
+    /// The state of the database that the cursor is to see.
+    fn at(&self) -> At<'_> {
+        self.checkpoint.as_deref().map_or(At::Live, At::Checkpoint)
+    }
+
+    fn is_readonly(&self, session: &Session) -> bool {
+        self.readonly || self.checkpoint.is_some() || session.connection().is_readonly()
+    }
+
     /// Metadata cursors are read-only unless `readonly=false` is written out.
     fn readonly_unless_told(&self, config: &str) -> Result<bool> {
         Ok(self.readonly || Config::single(config).get("readonly")?.is_none())
@@ -214,12 +227,20 @@ pub(super) fn no_side() -> Error {
 /// Applies `reconfigure`.
 pub(super) fn reconfigure(kind: &mut Kind, session: &Session, uri: &str, config: &str) -> Result<()> {
     match kind {
-        Kind::Table(table) => {
-            session.connection().check_config("WT_CURSOR.reconfigure", uri, config)?;
-            table.unposition(session);
-            table.overwrite = Config::single(config).bool_or("overwrite", table.overwrite)?;
-            Ok(())
-        }
-        Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+        Kind::Table(table) => reconfigure_rows(table, session, uri, config),
+        Kind::Named(named) => reconfigure_rows(&mut named.rows, session, uri, config),
+        Kind::Index(_) | Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
     }
+}
+
+fn reconfigure_rows<R: Records, O>(
+    rows: &mut TableCursor<R, O>,
+    session: &Session,
+    uri: &str,
+    config: &str,
+) -> Result<()> {
+    session.connection().check_config("WT_CURSOR.reconfigure", uri, config)?;
+    rows.unposition(session);
+    rows.overwrite = Config::single(config).bool_or("overwrite", rows.overwrite)?;
+    Ok(())
 }

@@ -1,4 +1,5 @@
-//! The cursor on one B-tree file: WiredTiger's state machine of key slot, value slot and position.
+//! The cursor on records: WiredTiger's state machine of key slot, value slot and position. The records are those of one
+//! B-tree file, of a table with column groups, or of an index; see [`Records`].
 //!
 //! Invariants:
 //! 1. A slot is empty, *set* by the application (its bytes are in the cursor's buffer) or *internal*: the data of the
@@ -14,8 +15,8 @@
 
 use super::bounds::{Bound, BoundSide, Bounds, Place};
 use super::modify::{self, Modify};
-use crate::btree::{PutMode, TreeCursor};
-use crate::schema::InUse;
+use crate::btree::TreeCursor;
+use crate::schema::{InUse, Records};
 use crate::session::{OpenCursor, Session};
 use crate::txn::{Isolation, Txn};
 use crate::{Error, Result};
@@ -51,10 +52,11 @@ pub(crate) enum Direction {
     Prev,
 }
 
-/// The state of a cursor on a B-tree file.
-pub(crate) struct TableCursor {
-    pub(crate) file: InUse,
-    tree: TreeCursor,
+/// The state of a cursor on records `R` of an object `O`.
+pub(crate) struct TableCursor<R: Records = TreeCursor, O = InUse> {
+    /// What the cursor is open on: in use for as long as the cursor is open.
+    pub(crate) file: O,
+    tree: R,
     key: Slot,
     value: Slot,
     key_buffer: Vec<u8>,
@@ -68,9 +70,18 @@ pub(crate) struct TableCursor {
 }
 
 impl TableCursor {
+    /// A cursor on a file.
     pub(crate) fn new(session: &Session, file: InUse, overwrite: bool) -> Self {
+        let tree = TreeCursor::new(&file.tree);
+        Self::with_records(session, file, tree, overwrite)
+    }
+}
+
+impl<R: Records, O> TableCursor<R, O> {
+    /// A cursor on the records of an object.
+    pub(crate) fn with_records(session: &Session, file: O, tree: R, overwrite: bool) -> Self {
         Self {
-            tree: TreeCursor::new(&file.tree),
+            tree,
             file,
             key: Slot::Empty,
             value: Slot::Empty,
@@ -82,6 +93,16 @@ impl TableCursor {
             bounds: Bounds::default(),
             overwrite,
         }
+    }
+
+    /// The records it moves over.
+    pub(crate) fn records(&self) -> &R {
+        &self.tree
+    }
+
+    /// The same, to be made ready for a change.
+    pub(crate) fn records_mut(&mut self) -> &mut R {
+        &mut self.tree
     }
 
     // ---- slots
@@ -132,6 +153,12 @@ impl TableCursor {
         }
     }
 
+    /// The order of its key and another.
+    pub(crate) fn compare(&self, other: &[u8]) -> Result<Ordering> {
+        let order = self.tree.key_order().compare(self.key()?, other);
+        self.tree.key_order().check().map(|()| order)
+    }
+
     // ---- reading
 
     /// Steps to the neighbour, from no position to the first (last) record of the bounds.
@@ -155,12 +182,12 @@ impl TableCursor {
                 }
             }
         });
-        match stepped {
-            Ok(true) if self.bounds.is_empty() || self.bounds.place(self.tree.key()) == Place::Inside => {
+        match stepped.and_then(|found| Ok(found && self.bounds.admit(self.tree.key_order(), self.tree.key())?)) {
+            Ok(true) => {
                 self.stand_in_tree(session);
                 Ok(())
             }
-            Ok(_) => {
+            Ok(false) => {
                 self.leave(session);
                 Err(Error::NotFound)
             }
@@ -176,9 +203,7 @@ impl TableCursor {
         let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.bounds.is_empty() && self.bounds.place(&self.key_buffer) != Place::Inside {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         match session.read(|txn| tree.search(txn, key_buffer)) {
             Ok(true) => {
@@ -243,18 +268,15 @@ impl TableCursor {
     pub(crate) fn insert(&mut self, session: &Session) -> Result<()> {
         let external = self.take_key_and_value()?;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
-        let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::InsertOnly };
-        let Self { tree, key_buffer, value_buffer, .. } = self;
-        match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
+        self.require_in_bounds(external)?;
+        let Self { tree, key_buffer, value_buffer, overwrite, .. } = self;
+        match session.write(|txn| tree.insert(txn, key_buffer, value_buffer, *overwrite)) {
             Ok(()) => {
                 self.key = Slot::Empty;
                 self.value = Slot::Empty;
                 Ok(())
             }
-            Err(Error::DuplicateKey) => self.show_duplicate(session, external),
+            Err(Error::DuplicateKey) if self.tree.shows_duplicates() => self.show_duplicate(session, external),
             Err(error) => Err(self.failed_write(session, external, error)),
         }
     }
@@ -263,11 +285,8 @@ impl TableCursor {
     pub(crate) fn update(&mut self, session: &Session) -> Result<()> {
         let external = self.take_key_and_value()?;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
-        let mode = if self.overwrite { PutMode::Overwrite } else { PutMode::UpdateOnly };
-        self.put_and_stand(session, external, mode)
+        self.require_in_bounds(external)?;
+        self.update_and_stand(session, external, self.overwrite)
     }
 
     /// Removes the record. A cursor that stood on it stays there.
@@ -275,9 +294,7 @@ impl TableCursor {
         let external = self.take_key()?;
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         let removed = session.write(|txn| tree.remove(txn, key_buffer));
         match removed {
@@ -302,9 +319,7 @@ impl TableCursor {
         }
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, .. } = self;
         let reserved = session.write(|txn| tree.reserve(txn, key_buffer));
         match reserved {
@@ -337,9 +352,7 @@ impl TableCursor {
         }
         self.value = Slot::Empty;
         self.leave(session);
-        if !self.in_bounds() {
-            return Err(self.miss(external, Error::NotFound));
-        }
+        self.require_in_bounds(external)?;
         let Self { tree, key_buffer, value_buffer, .. } = self;
         let found = session.read(|txn| {
             let found = tree.search(txn, key_buffer)?;
@@ -363,7 +376,7 @@ impl TableCursor {
         if terminated {
             self.value_buffer.push(0);
         }
-        self.put_and_stand(session, external, PutMode::UpdateOnly)
+        self.update_and_stand(session, external, false)
     }
 
     // ---- position and bounds
@@ -391,7 +404,13 @@ impl TableCursor {
     /// Sets a bound at the key in the key slot.
     pub(crate) fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
         self.check_bound()?;
-        self.bounds.set(side, &self.key_buffer, inclusive)
+        match self.tree.bound(side == BoundSide::Lower, &self.key_buffer, inclusive)? {
+            Some((key, inclusive)) => self.bounds.set(self.tree.key_order(), side, &key, inclusive),
+            None => {
+                self.bounds.remove(side);
+                Ok(())
+            }
+        }
     }
 
     /// Whether a bound can be set now.
@@ -489,8 +508,13 @@ impl TableCursor {
         }
     }
 
-    fn in_bounds(&self) -> bool {
-        self.bounds.is_empty() || self.bounds.place(&self.key_buffer) == Place::Inside
+    /// [`Error::NotFound`] if the key in the buffer is out of bounds.
+    fn require_in_bounds(&mut self, external: bool) -> Result<()> {
+        match self.bounds.admit(self.tree.key_order(), &self.key_buffer) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.miss(external, Error::NotFound)),
+            Err(error) => Err(self.miss(external, error)),
+        }
     }
 
     /// The slots after a failure: the application's key stays, an internal one is gone with the position.
@@ -517,9 +541,9 @@ impl TableCursor {
         error
     }
 
-    fn put_and_stand(&mut self, session: &Session, external: bool, mode: PutMode) -> Result<()> {
+    fn update_and_stand(&mut self, session: &Session, external: bool, overwrite: bool) -> Result<()> {
         let Self { tree, key_buffer, value_buffer, .. } = self;
-        match session.write(|txn| tree.put(txn, key_buffer, value_buffer, mode)) {
+        match session.write(|txn| tree.update(txn, key_buffer, value_buffer, overwrite)) {
             Ok(()) => {
                 self.stand_after_write(session);
                 Ok(())
@@ -553,7 +577,7 @@ impl TableCursor {
     }
 }
 
-fn step_tree(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction) -> Result<bool> {
+fn step_tree<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction) -> Result<bool> {
     match direction {
         Direction::Next => tree.next(txn),
         Direction::Prev => tree.prev(txn),
@@ -561,41 +585,50 @@ fn step_tree(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction) -> Resu
 }
 
 /// The neighbour of `key`, whether or not there is a record with that key.
-fn step_from_key(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, key: &[u8]) -> Result<bool> {
+fn step_from_key<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, key: &[u8]) -> Result<bool> {
     let found = match direction {
         Direction::Next => tree.seek_ge(txn, key)?,
         Direction::Prev => tree.seek_le(txn, key)?,
     };
-    if found && tree.key() == key { step_tree(tree, txn, direction) } else { Ok(found) }
+    if found && is_at(tree, key)? { step_tree(tree, txn, direction) } else { Ok(found) }
 }
 
-fn start_at_bound(tree: &mut TreeCursor, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
+fn start_at_bound<R: Records>(tree: &mut R, txn: &mut Txn, direction: Direction, bound: &Bound) -> Result<bool> {
     let found = match direction {
         Direction::Next => tree.seek_ge(txn, &bound.key)?,
         Direction::Prev => tree.seek_le(txn, &bound.key)?,
     };
-    if found && !bound.inclusive && tree.key() == bound.key { step_tree(tree, txn, direction) } else { Ok(found) }
+    if found && !bound.inclusive && is_at(tree, &bound.key)? { step_tree(tree, txn, direction) } else { Ok(found) }
+}
+
+/// Whether it stands at `key`, which with a collator needn't mean the same bytes.
+fn is_at<R: Records>(tree: &R, key: &[u8]) -> Result<bool> {
+    let order = tree.key_order();
+    let is_at = order.compare(tree.key(), key).is_eq();
+    order.check().map(|()| is_at)
 }
 
 /// The record with `key`, else the next larger one in bounds, else the next smaller one in bounds.
-fn near(tree: &mut TreeCursor, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
-    let inside = |tree: &TreeCursor| bounds.is_empty() || bounds.place(tree.key()) == Place::Inside;
-    match bounds.place(key) {
+fn near<R: Records>(tree: &mut R, txn: &mut Txn, key: &[u8], bounds: &Bounds) -> Result<Option<Ordering>> {
+    let inside = |tree: &R| bounds.admit(tree.key_order(), tree.key());
+    match bounds.place(tree.key_order(), key)? {
         Place::Below => {
             let Some(lower) = bounds.lower() else { return Ok(None) };
-            let found = start_at_bound(tree, txn, Direction::Next, lower)? && inside(tree);
+            let found = start_at_bound(tree, txn, Direction::Next, lower)? && inside(tree)?;
             Ok(found.then_some(Ordering::Greater))
         }
         Place::Above => {
             let Some(upper) = bounds.upper() else { return Ok(None) };
-            let found = start_at_bound(tree, txn, Direction::Prev, upper)? && inside(tree);
+            let found = start_at_bound(tree, txn, Direction::Prev, upper)? && inside(tree)?;
             Ok(found.then_some(Ordering::Less))
         }
         Place::Inside => {
-            if tree.seek_ge(txn, key)? && inside(tree) {
-                return Ok(Some(tree.key().cmp(key)));
+            if tree.seek_ge(txn, key)? && inside(tree)? {
+                let order = tree.order(tree.key(), key);
+                tree.key_order().check()?;
+                return Ok(Some(order));
             }
-            let found = tree.seek_le(txn, key)? && inside(tree);
+            let found = tree.seek_le(txn, key)? && inside(tree)?;
             Ok(found.then_some(Ordering::Less))
         }
     }

@@ -1,10 +1,10 @@
 //! The operations of a cursor: WiredTiger's verbs, then Rust's.
 
-use super::metadata::MetadataCursor;
 use super::table::{Direction, TableCursor};
-use super::{BoundSide, Cursor, Kind, Modify, NO_CALL, open, unsupported};
+use super::{BoundSide, Change, Cursor, Kind, Modify, NO_CALL, open, unsupported};
 use crate::event::Origin;
 use crate::packing::{PackRow, UnpackRow};
+use crate::schema::Records;
 use crate::session::Failure;
 use crate::{Error, Result};
 use std::cmp::Ordering;
@@ -37,10 +37,12 @@ impl Cursor<'_> {
     /// `EINVAL` without a key; those of reading.
     #[inline]
     pub fn search(&mut self) -> Result<bool> {
-        self.texts.clear();
+        self.clear();
         let session = self.session;
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.search(session),
+            Kind::Named(named) => named.rows.search(session),
+            Kind::Index(index) => index.rows.search(session),
             Kind::Metadata(metadata) => metadata.search(session),
             Kind::Placeholder => Err(unsupported()),
         });
@@ -53,10 +55,12 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` without a key; those of reading.
     pub fn search_near(&mut self) -> Result<Option<Ordering>> {
-        self.texts.clear();
+        self.clear();
         let session = self.session;
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.search_near(session),
+            Kind::Named(named) => named.rows.search_near(session),
+            Kind::Index(index) => index.rows.search_near(session),
             Kind::Metadata(metadata) => metadata.search_near(session),
             Kind::Placeholder => Err(unsupported()),
         });
@@ -72,8 +76,14 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` on a cursor with bounds.
     pub fn largest_key(&mut self) -> Result<bool> {
-        let result = self.on_table("WT_CURSOR.largest_key", |table, session| table.largest_key(session));
-        match result {
+        self.clear();
+        let session = self.session;
+        let result = session.enter().and_then(|()| match &mut self.kind {
+            Kind::Table(table) => table.largest_key(session),
+            Kind::Named(named) => named.rows.largest_key(session),
+            Kind::Index(_) | Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+        });
+        match self.complete("WT_CURSOR.largest_key", result) {
             Err(Error::NotFound) => Ok(false),
             result => result.map(|()| true),
         }
@@ -88,7 +98,7 @@ impl Cursor<'_> {
     /// record that is there); [`Error::Rollback`] on a conflict in a transaction; [`Error::NotFound`] outside the bounds.
     #[inline]
     pub fn insert(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.insert", TableCursor::insert, MetadataCursor::insert)
+        self.write("WT_CURSOR.insert", Change::Insert)
     }
 
     /// Changes the record, and positions on it; a missing one is inserted unless the cursor has `overwrite=false`.
@@ -97,7 +107,7 @@ impl Cursor<'_> {
     /// As [`Cursor::insert`]; [`Error::NotFound`] for a missing record.
     #[inline]
     pub fn update(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.update", TableCursor::update, MetadataCursor::update)
+        self.write("WT_CURSOR.update", Change::Update)
     }
 
     /// Removes the record. A cursor that stood on it stays there, without a value.
@@ -106,7 +116,7 @@ impl Cursor<'_> {
     /// `EINVAL` without a key; [`Error::NotFound`] for a missing record; [`Error::Rollback`].
     #[inline]
     pub fn remove(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.remove", TableCursor::remove, MetadataCursor::remove)
+        self.write("WT_CURSOR.remove", Change::Remove)
     }
 
     /// Holds the record against other writers until the transaction ends, and positions on it.
@@ -114,7 +124,7 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` without a key or a transaction; [`Error::NotFound`]; [`Error::Rollback`].
     pub fn reserve(&mut self) -> Result<()> {
-        self.write("WT_CURSOR.reserve", TableCursor::reserve, |_, _| Err(unsupported()))
+        self.write("WT_CURSOR.reserve", Change::Reserve)
     }
 
     /// Changes parts of the record's value, and positions on it.
@@ -123,20 +133,20 @@ impl Cursor<'_> {
     /// `ENOTSUP` for formats other than `S` and `u`, outside a transaction and at weaker isolation than snapshot;
     /// `EINVAL` without a key or entries; [`Error::NotFound`]; [`Error::Rollback`].
     pub fn modify(&mut self, entries: &[Modify<'_>]) -> Result<()> {
-        let (padding, terminated) = match self.value_format.text() {
-            "u" => (0, false),
-            "S" => (b' ', true),
+        let (padding, terminated) = match (self.value_format.text(), &self.kind) {
+            (_, Kind::Named(_) | Kind::Index(_)) => {
+                self.session.enter()?;
+                return Err(self.session.failed(Origin::call(NO_CALL), unsupported(), Failure::Full));
+            }
+            ("u", _) => (0, false),
+            ("S", _) => (b' ', true),
             _ => {
                 self.session.enter()?;
                 let error = Error::unsupported("WT_CURSOR.modify only supported for 'S' and 'u' value formats");
                 return Err(self.session.failed(Origin::call(NO_CALL), error, Failure::Full));
             }
         };
-        self.write(
-            "WT_CURSOR.modify",
-            |table, session| table.modify(session, entries, padding, terminated),
-            |_, _| Err(unsupported()),
-        )
+        self.write("WT_CURSOR.modify", Change::Modify(entries, padding, terminated))
     }
 
     // ---- position and bounds
@@ -146,10 +156,12 @@ impl Cursor<'_> {
     /// # Errors
     /// `WT_PANIC`.
     pub fn reset(&mut self) -> Result<()> {
-        self.texts.clear();
+        self.clear();
         self.session.enter()?;
         match &mut self.kind {
             Kind::Table(table) => table.reset(self.session),
+            Kind::Named(named) => named.rows.reset(self.session),
+            Kind::Index(index) => index.rows.reset(self.session),
             Kind::Metadata(metadata) => metadata.reset(),
             Kind::Placeholder => {}
         }
@@ -161,17 +173,12 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration, on a positioned cursor, without a key and for bounds that leave no room.
     pub fn bound(&mut self, config: &str) -> Result<()> {
-        let uri = self.uri.clone();
-        self.on_table("WT_CURSOR.bound", |table, session| match open::parse_bound(session, &uri, config)? {
-            open::BoundAction::Clear => {
-                table.clear_bounds();
-                Ok(())
-            }
-            open::BoundAction::Set { side, inclusive } => {
-                table.check_bound()?;
-                let side = side.ok_or_else(open::no_side)?;
-                table.set_bound(side, inclusive)
-            }
+        let (session, uri) = (self.session, self.uri.clone());
+        self.bound_as(|| {
+            Ok(match open::parse_bound(session, &uri, config)? {
+                open::BoundAction::Clear => Bound::Clear,
+                open::BoundAction::Set { side, inclusive } => Bound::Set(side, inclusive),
+            })
         })
     }
 
@@ -180,7 +187,7 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Cursor::bound`].
     pub fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, _| table.set_bound(side, inclusive))
+        self.bound_as(|| Ok(Bound::Set(Some(side), inclusive)))
     }
 
     /// Removes both bounds; the position stays.
@@ -188,10 +195,18 @@ impl Cursor<'_> {
     /// # Errors
     /// `WT_PANIC`.
     pub fn clear_bounds(&mut self) -> Result<()> {
-        self.on_table("WT_CURSOR.bound", |table, _| {
-            table.clear_bounds();
-            Ok(())
-        })
+        self.bound_as(|| Ok(Bound::Clear))
+    }
+
+    fn bound_as(&mut self, parse: impl FnOnce() -> Result<Bound>) -> Result<()> {
+        self.clear();
+        let result = self.session.enter().and_then(|()| match &mut self.kind {
+            Kind::Table(table) => parse()?.apply(table),
+            Kind::Named(named) => parse()?.apply(&mut named.rows),
+            Kind::Index(index) => parse()?.apply(&mut index.rows),
+            Kind::Metadata(_) | Kind::Placeholder => Err(unsupported()),
+        });
+        self.complete("WT_CURSOR.bound", result)
     }
 
     /// How this cursor's key compares to that of `other`, a cursor on the same object.
@@ -215,7 +230,7 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration.
     pub fn reconfigure(&mut self, config: &str) -> Result<()> {
-        self.texts.clear();
+        self.clear();
         let result =
             self.session.enter().and_then(|()| open::reconfigure(&mut self.kind, self.session, &self.uri, config));
         self.complete("WT_CURSOR.reconfigure", result)
@@ -266,16 +281,43 @@ impl Cursor<'_> {
     fn compare_as(&self, call: &'static str, other: &Cursor<'_>) -> Result<Ordering> {
         let result = self.session.enter().and_then(|()| match (&self.kind, &other.kind) {
             (Kind::Table(mine), Kind::Table(theirs)) => {
-                if !mine.file.is_same_file(&theirs.file) {
+                if !mine.file.is_same(&theirs.file) {
                     return Err(Error::invalid("cursors must reference the same object"));
                 }
-                Ok(mine.key()?.cmp(theirs.key()?))
+                mine.compare(theirs.key()?)
             }
+            (Kind::Named(mine), Kind::Named(theirs)) if mine.rows.file.is_same(&theirs.rows.file) => {
+                Ok(mine.rows.key()?.cmp(theirs.rows.key()?))
+            }
+            (Kind::Named(_), _) => Err(Error::invalid("comparison method cursors must reference the same object")),
+            (Kind::Index(mine), Kind::Index(theirs)) if self.uri == other.uri => mine.compare(theirs),
+            (Kind::Index(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
             (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
             (Kind::Table(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Placeholder, _) => Err(unsupported()),
         });
         self.complete(call, result)
+    }
+}
+
+/// What a bound call asks for. The side is missing if the configuration names none.
+enum Bound {
+    Set(Option<BoundSide>, bool),
+    Clear,
+}
+
+impl Bound {
+    fn apply<R: Records, O>(self, rows: &mut TableCursor<R, O>) -> Result<()> {
+        match self {
+            Self::Clear => {
+                rows.clear_bounds();
+                Ok(())
+            }
+            Self::Set(side, inclusive) => {
+                rows.check_bound()?;
+                rows.set_bound(side.ok_or_else(open::no_side)?, inclusive)
+            }
+        }
     }
 }

@@ -4,10 +4,30 @@
 
 use hardwired_plugin::extension::Extension;
 
-/// The extensions that the enabled features bring.
+/// The extensions that the enabled features bring, by kind and name.
 pub const BUILT_IN: &[&Extension] = &[
-    #[cfg(feature = "dir-store")]
-    &hardwired_dir_store::EXTENSION,
+    #[cfg(feature = "reverse")]
+    &hardwired_reverse::EXTENSION,
+    #[cfg(feature = "revint")]
+    &hardwired_revint::EXTENSION,
+    #[cfg(feature = "lz4")]
+    &hardwired_lz4::EXTENSION,
+    #[cfg(feature = "nop")]
+    &hardwired_nop::COMPRESSOR,
+    #[cfg(feature = "snappy")]
+    &hardwired_snappy::EXTENSION,
+    #[cfg(feature = "zlib")]
+    &hardwired_zlib::EXTENSION,
+    #[cfg(feature = "zstd")]
+    &hardwired_zstd::EXTENSION,
+    #[cfg(feature = "nop")]
+    &hardwired_nop::ENCRYPTOR,
+    #[cfg(feature = "rotn")]
+    &hardwired_rotn::EXTENSION,
+    #[cfg(feature = "sodium")]
+    &hardwired_sodium::EXTENSION,
     #[cfg(feature = "kek-mock")]
     &hardwired_kek_mock::EXTENSION,
+    #[cfg(feature = "dir-store")]
+    &hardwired_dir_store::EXTENSION,
 ];

@@ -25,26 +25,25 @@ const fn not_yet(name: &'static str, library_names: &'static [&'static str], kin
     Known { name, library_names, kinds, source: Source::NotYet }
 }
 
+const fn feature(name: &'static str, library_names: &'static [&'static str], kinds: &'static [ExtensionKind]) -> Known {
+    Known { name, library_names, kinds, source: Source::Feature }
+}
+
 /// Sorted by name.
 pub(super) const KNOWN: &[Known] = &[
     Known { name: "dir-store", library_names: &[], kinds: &[ExtensionKind::StorageSource], source: Source::Feature },
     not_yet("fail-fs", &[], &[ExtensionKind::FileSystem]),
-    Known {
-        name: "kek-mock",
-        library_names: &["key_provider"],
-        kinds: &[ExtensionKind::KeyProvider],
-        source: Source::Feature,
-    },
+    feature("kek-mock", &["key_provider"], &[ExtensionKind::KeyProvider]),
     not_yet("kvs-sample", &[], &[ExtensionKind::DataSource]),
-    not_yet("lz4", &["lz4_compress"], &[ExtensionKind::Compressor]),
-    not_yet("nop", &["nop_compress", "nop_encrypt"], &[ExtensionKind::Compressor, ExtensionKind::Encryptor]),
-    not_yet("reverse", &["reverse_collator"], &[ExtensionKind::Collator]),
-    not_yet("revint", &["revint_collator"], &[ExtensionKind::Collator]),
-    not_yet("rotn", &["rotn_encrypt"], &[ExtensionKind::Encryptor]),
-    not_yet("snappy", &["snappy_compress"], &[ExtensionKind::Compressor]),
-    not_yet("sodium", &["sodium_encrypt"], &[ExtensionKind::Encryptor]),
-    not_yet("zlib", &["zlib_compress"], &[ExtensionKind::Compressor]),
-    not_yet("zstd", &["zstd_compress"], &[ExtensionKind::Compressor]),
+    feature("lz4", &["lz4_compress"], &[ExtensionKind::Compressor]),
+    feature("nop", &["nop_compress", "nop_encrypt"], &[ExtensionKind::Compressor, ExtensionKind::Encryptor]),
+    feature("reverse", &["reverse_collator"], &[ExtensionKind::Collator]),
+    feature("revint", &["revint_collator"], &[ExtensionKind::Collator]),
+    feature("rotn", &["rotn_encrypt"], &[ExtensionKind::Encryptor]),
+    feature("snappy", &["snappy_compress"], &[ExtensionKind::Compressor]),
+    feature("sodium", &["sodium_encrypt"], &[ExtensionKind::Encryptor]),
+    feature("zlib", &["zlib_compress"], &[ExtensionKind::Compressor]),
+    feature("zstd", &["zstd_compress"], &[ExtensionKind::Compressor]),
 ];
 
 impl Known {

@@ -1,7 +1,7 @@
 //! The extensions that one connection has loaded, from load to terminate.
 
 use super::guard::{GuardedFileSystem, GuardedKeyProvider, Label, call};
-use super::{ExtensionRequest, ExtensionTable, parse_extensions, resolve};
+use super::{ExtensionRequest, ExtensionTable, Given, Instance, parse_extensions, resolve};
 use hardwired_plugin::config::Item;
 use hardwired_plugin::extension::{
     Construct, Constructor, Extension, ExtensionContext, ExtensionKind, MessageLevel, Messages,
@@ -23,6 +23,8 @@ use std::sync::Arc;
 /// 3. at close, after the data handles are gone, [`terminate_services`](Self::terminate_services);
 /// 4. after the last file is closed, [`terminate`](Self::terminate).
 ///
+/// In both phases what the application has given comes before what lists name: of two of one name the first one counts.
+///
 /// Dropping the object does 3 and 4 where they haven't been done: so a failed open needs only to return.
 pub struct LoadedExtensions {
     registry: Registry,
@@ -31,21 +33,29 @@ pub struct LoadedExtensions {
     /// In load order. Instances leave as they are terminated.
     loaded: Vec<Loaded>,
     file_system: Option<Arc<dyn FileSystem>>,
-    key_provider: Option<(&'static Extension, Arc<dyn KeyProvider>)>,
+    key_provider: Option<Arc<dyn KeyProvider>>,
 }
 
+/// What a full build of WiredTiger has built in, in its order.
+const BUILT_IN_COMPRESSORS: &[&str] = &["lz4", "snappy", "zlib", "zstd"];
+
 struct Loaded {
-    extension: &'static Extension,
-    instance: Option<Instance>,
+    label: Label,
+    kind: ExtensionKind,
+    /// `None` for an instance that the application has made.
+    extension: Option<&'static Extension>,
+    /// What isn't in the table of named extensions.
+    single: Option<Single>,
     terminator: Option<fn() -> Result<()>>,
 }
 
-enum Instance {
+/// An instance of which a connection has one.
+enum Single {
     KeyProvider(Arc<dyn KeyProvider>),
     FileSystem(Arc<dyn FileSystem>),
 }
 
-impl Instance {
+impl Single {
     fn terminate(&self) -> Result<()> {
         match self {
             Self::KeyProvider(provider) => provider.terminate(),
@@ -76,12 +86,12 @@ impl LoadedExtensions {
         self.file_system.as_ref()
     }
 
-    /// The key provider that an early extension has brought, with its descriptor.
-    pub fn key_provider(&self) -> Option<(&'static Extension, &Arc<dyn KeyProvider>)> {
-        self.key_provider.as_ref().map(|(extension, provider)| (*extension, provider))
+    /// The key provider that an early extension has brought.
+    pub fn key_provider(&self) -> Option<&Arc<dyn KeyProvider>> {
+        self.key_provider.as_ref()
     }
 
-    /// Loads the entries with `early_load=true`, in the list's order.
+    /// Loads what is early of the `given`, then the list's entries with `early_load=true`, each in its order.
     ///
     /// The whole list is resolved first, so that a bad entry fails before anything has run. `extensions` is the key's
     /// value in the stack of defaults, application and environment: no file of the home has been read.
@@ -89,9 +99,10 @@ impl LoadedExtensions {
     /// # Errors
     /// Those of [`parse_extensions`] and [`resolve`]; `EINVAL` for a key provider and `EPERM` for a file system without
     /// `early_load=true`, or for a second one; an extension's own error, unchanged.
-    pub fn load_early(&mut self, extensions: Option<Item<'_>>) -> Result<()> {
+    pub fn load_early(&mut self, given: &[Given], extensions: Option<Item<'_>>) -> Result<()> {
         let requests = parse_extensions(extensions, &*self.services)?;
         let resolved = requests.iter().map(|request| self.resolve(request)).collect::<Result<Vec<_>>>()?;
+        self.load_given(given.iter().filter(|given| given.is_early()))?;
         for (request, extension) in requests.iter().zip(resolved) {
             if request.early_load {
                 self.load(request, extension)?;
@@ -100,15 +111,16 @@ impl LoadedExtensions {
         Ok(())
     }
 
-    /// Loads the entries without `early_load=true`, in the list's order. `extensions` is the key's value in the final
-    /// stack.
+    /// Loads the rest of the `given`, then the list's entries without `early_load=true`, each in its order. `extensions` is
+    /// the key's value in the final stack.
     ///
     /// An entry with `early_load=true` that only a file of the home holds was not loaded, and isn't now: that is
     /// reported as a notice.
     ///
     /// # Errors
     /// As [`load_early`](Self::load_early).
-    pub fn load_late(&mut self, extensions: Option<Item<'_>>) -> Result<()> {
+    pub fn load_late(&mut self, given: &[Given], extensions: Option<Item<'_>>) -> Result<()> {
+        self.load_given(given.iter().filter(|given| !given.is_early()))?;
         for request in parse_extensions(extensions, &*self.services)? {
             if !request.early_load {
                 let extension = self.resolve(&request)?;
@@ -121,6 +133,97 @@ impl LoadedExtensions {
                 self.services.message(MessageLevel::Notice, &text);
             }
         }
+        Ok(())
+    }
+
+    /// Registers the linked compressors that WiredTiger has built in, but for those whose name an entry has brought: so a
+    /// database opens without a list, and a level given in an entry counts. `config` is the value of
+    /// `builtin_extension_config`: for each name its configuration.
+    ///
+    /// # Errors
+    /// `EINVAL` for a name that isn't one of theirs, or isn't linked; an extension's own error, unchanged.
+    pub fn load_built_in(&mut self, config: Option<Item<'_>>) -> Result<()> {
+        let mut configs = Vec::new();
+        for item in config.iter().flat_map(|config| config.items()) {
+            let (name, value) = item?;
+            if !BUILT_IN_COMPRESSORS.contains(&name.text()) || self.built_in(name.text()).is_none() {
+                return Err(Error::invalid(format!(
+                    "builtin_extension_config: '{}' is no built-in extension of this program",
+                    name.text()
+                )));
+            }
+            configs.push((name.text(), value.text()));
+        }
+        for name in BUILT_IN_COMPRESSORS {
+            if let Some(extension) = self.built_in(name)
+                && !self.table.has_compressor(name)
+            {
+                let mut request = ExtensionRequest::new(*name);
+                let config = configs.iter().rev().find(|(configured, _)| configured == name);
+                request.config = config.map_or_else(String::new, |(_, config)| (*config).to_owned());
+                self.load(&request, extension)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn built_in(&self, name: &str) -> Option<&'static Extension> {
+        self.registry.iter().find(|extension| extension.kind() == ExtensionKind::Compressor && extension.name() == name)
+    }
+
+    fn load_given<'g>(&mut self, given: impl Iterator<Item = &'g Given>) -> Result<()> {
+        for given in given {
+            match given {
+                Given::Extension(extension, config) => {
+                    let config = config.clone();
+                    let request = ExtensionRequest { config, ..ExtensionRequest::new(extension.name()) };
+                    self.load(&request, extension)?;
+                }
+                Given::Instance(instance) => self.add(instance.clone())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Registers an instance that the application has made.
+    ///
+    /// # Errors
+    /// `EINVAL` for the name `none`; `EPERM` for a second file system or key provider.
+    pub fn add(&mut self, instance: Instance) -> Result<()> {
+        let label = Label::from(instance.to_string());
+        let kind = instance.kind();
+        let table = &self.table;
+        let single = match instance {
+            Instance::Collator(name, collator) => {
+                table.add_collator(&label, &[&name], collator)?;
+                None
+            }
+            Instance::Compressor(name, compressor) => {
+                table.add_compressor(&label, &[&name], compressor)?;
+                None
+            }
+            Instance::DataSource(prefix, source) => {
+                table.add_data_source(&label, &prefix, source)?;
+                None
+            }
+            Instance::Encryptor(name, encryptor) => {
+                table.add_encryptor(&label, &[&name], encryptor)?;
+                None
+            }
+            Instance::StorageSource(name, source) => {
+                table.add_storage_source(&label, &[&name], source)?;
+                None
+            }
+            Instance::FileSystem(file_system) => {
+                self.refuse_second(kind, &label)?;
+                Some(self.set_file_system(&label, file_system))
+            }
+            Instance::KeyProvider(provider) => {
+                self.refuse_second(kind, &label)?;
+                Some(self.set_key_provider(&label, provider))
+            }
+        };
+        self.loaded.push(Loaded { label, kind, extension: None, single, terminator: None });
         Ok(())
     }
 
@@ -174,15 +277,15 @@ impl LoadedExtensions {
         self.file_system = None;
         for loaded in std::mem::take(&mut self.loaded) {
             if let Some(terminator) = loaded.terminator {
-                outcome = outcome.and(self.reported(call(&label(loaded.extension), "terminator", terminator)));
+                outcome = outcome.and(self.reported(call(&loaded.label, "terminator", terminator)));
             }
         }
         outcome
     }
 
     fn terminate_kind(&mut self, kind: ExtensionKind) -> Result<()> {
-        let of_kind = self.loaded.iter_mut().filter(|loaded| loaded.extension.kind() == kind);
-        let instances: Vec<_> = of_kind.filter_map(|loaded| loaded.instance.take()).collect();
+        let of_kind = self.loaded.iter_mut().filter(|loaded| loaded.kind == kind);
+        let instances: Vec<_> = of_kind.filter_map(|loaded| loaded.single.take()).collect();
         let mut outcome = Ok(());
         for instance in instances {
             outcome = outcome.and(self.reported(instance.terminate()));
@@ -198,8 +301,10 @@ impl LoadedExtensions {
     }
 
     fn is_loaded(&self, request: &ExtensionRequest) -> bool {
-        resolve(&self.registry, request)
-            .is_ok_and(|extension| self.loaded.iter().any(|loaded| loaded.extension.is_same(extension)))
+        let loaded = |extension: &Extension| {
+            self.loaded.iter().filter_map(|loaded| loaded.extension).any(|loaded| loaded.is_same(extension))
+        };
+        resolve(&self.registry, request).is_ok_and(loaded)
     }
 
     /// Finds the extension, and refuses one that would come too late.
@@ -225,48 +330,38 @@ impl LoadedExtensions {
     }
 
     fn load(&mut self, request: &ExtensionRequest, extension: &'static Extension) -> Result<()> {
-        let maker = Maker { extension, label: label(extension), config: &request.config, services: &self.services };
-        let instance = match extension.constructor() {
+        let label = Label::from(extension.to_string());
+        let maker = Maker { extension, label: &label, config: &request.config, services: &self.services };
+        let single = match extension.constructor() {
             Constructor::Collator(construct) => {
-                self.table.add_collator(&maker.label, &maker.names(), maker.make(construct)?)?;
+                self.table.add_collator(&label, &maker.names(), maker.make(construct)?)?;
                 None
             }
             Constructor::Compressor(construct) => {
-                self.table.add_compressor(&maker.label, &maker.names(), maker.make(construct)?)?;
+                self.table.add_compressor(&label, &maker.names(), maker.make(construct)?)?;
                 None
             }
             Constructor::DataSource(prefix, construct) => {
-                self.table.add_data_source(&maker.label, prefix, maker.make(construct)?)?;
+                self.table.add_data_source(&label, prefix, maker.make(construct)?)?;
                 None
             }
             Constructor::Encryptor(construct) => {
-                self.table.add_encryptor(&maker.label, &maker.names(), maker.make(construct)?)?;
+                self.table.add_encryptor(&label, &maker.names(), maker.make(construct)?)?;
                 None
             }
             Constructor::StorageSource(construct) => {
-                self.table.add_storage_source(&maker.label, &maker.names(), maker.make(construct)?)?;
+                self.table.add_storage_source(&label, &maker.names(), maker.make(construct)?)?;
                 None
             }
             Constructor::KeyProvider(construct) => {
-                if let Some((present, _)) = self.key_provider {
-                    return Err(second(request, extension, present));
-                }
-                let inner = maker.make(construct)?;
-                let messages = Arc::clone(&self.services) as Arc<dyn Messages>;
-                let provider: Arc<dyn KeyProvider> =
-                    Arc::new(GuardedKeyProvider { label: maker.label, messages, inner });
-                self.key_provider = Some((extension, Arc::clone(&provider)));
-                Some(Instance::KeyProvider(provider))
+                self.refuse_second(extension.kind(), &request.path)?;
+                let provider = maker.make(construct)?;
+                Some(self.set_key_provider(&label, provider))
             }
             Constructor::FileSystem(construct) => {
-                let present = self.loaded.iter().find(|loaded| loaded.extension.kind() == ExtensionKind::FileSystem);
-                if let Some(present) = present {
-                    return Err(second(request, extension, present.extension));
-                }
-                let inner = maker.make(construct)?;
-                let file_system: Arc<dyn FileSystem> = Arc::new(GuardedFileSystem { label: maker.label, inner });
-                self.file_system = Some(Arc::clone(&file_system));
-                Some(Instance::FileSystem(file_system))
+                self.refuse_second(extension.kind(), &request.path)?;
+                let file_system = maker.make(construct)?;
+                Some(self.set_file_system(&label, file_system))
             }
             _ => {
                 return Err(Error::unsupported(format!(
@@ -277,15 +372,37 @@ impl LoadedExtensions {
             }
         };
         let terminator = extension.terminator(&request.terminate);
-        self.loaded.push(Loaded { extension, instance, terminator });
+        let kind = extension.kind();
+        self.loaded.push(Loaded { label, kind, extension: Some(extension), single, terminator });
         Ok(())
+    }
+
+    /// A connection has one file system and one key provider.
+    fn refuse_second(&self, kind: ExtensionKind, wanted: &str) -> Result<()> {
+        let Some(present) = self.loaded.iter().find(|loaded| loaded.kind == kind) else { return Ok(()) };
+        let present = &present.label;
+        let text = format!("extension '{wanted}': a connection has one {kind}, and {present} is loaded already");
+        Err(Error::new(ErrorCode::EPERM, text))
+    }
+
+    fn set_key_provider(&mut self, label: &Label, inner: Arc<dyn KeyProvider>) -> Single {
+        let messages = Arc::clone(&self.services) as Arc<dyn Messages>;
+        let provider: Arc<dyn KeyProvider> = Arc::new(GuardedKeyProvider { label: label.clone(), messages, inner });
+        self.key_provider = Some(Arc::clone(&provider));
+        Single::KeyProvider(provider)
+    }
+
+    fn set_file_system(&mut self, label: &Label, inner: Arc<dyn FileSystem>) -> Single {
+        let file_system: Arc<dyn FileSystem> = Arc::new(GuardedFileSystem { label: label.clone(), inner });
+        self.file_system = Some(Arc::clone(&file_system));
+        Single::FileSystem(file_system)
     }
 }
 
 /// Makes one instance.
 struct Maker<'a> {
     extension: &'static Extension,
-    label: Label,
+    label: &'a Label,
     config: &'a str,
     services: &'a Arc<dyn Services>,
 }
@@ -293,26 +410,13 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn make<T: ?Sized>(&self, construct: Construct<T>) -> Result<Arc<T>> {
         let context = ExtensionContext::new(self.config, Arc::clone(self.services));
-        call(&self.label, "constructor", || construct(&context))
+        call(self.label, "constructor", || construct(&context))
     }
 
     fn names(&self) -> Vec<&'static str> {
         let aliases = self.extension.aliases().iter().copied();
         std::iter::once(self.extension.name()).chain(aliases).collect()
     }
-}
-
-fn label(extension: &Extension) -> Label {
-    Label::from(extension.to_string())
-}
-
-fn second(request: &ExtensionRequest, extension: &Extension, present: &Extension) -> Error {
-    let text = format!(
-        "extension '{}': a connection has one {}, and {present} is loaded already",
-        request.path,
-        extension.kind()
-    );
-    Error::new(ErrorCode::EPERM, text)
 }
 
 impl Drop for LoadedExtensions {
@@ -324,6 +428,6 @@ impl Drop for LoadedExtensions {
 
 impl fmt::Debug for LoadedExtensions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.loaded.iter().map(|loaded| loaded.extension)).finish()
+        f.debug_list().entries(self.loaded.iter().map(|loaded| &loaded.label)).finish()
     }
 }

@@ -14,6 +14,8 @@
 //! Source: extensions specification, sections 2 to 6.
 
 mod builtin;
+mod encryptors;
+mod given;
 mod guard;
 mod known;
 mod load;
@@ -24,6 +26,7 @@ mod table;
 mod tests;
 
 pub use builtin::BUILT_IN;
+pub use given::{Given, Instance};
 pub(crate) use guard::fence;
 pub use load::LoadedExtensions;
 pub use request::{ExtensionRequest, parse_extensions};
@@ -34,8 +37,8 @@ use hardwired_plugin::Result;
 use hardwired_plugin::extension::Extension;
 use hardwired_plugin::registry::Registry;
 
-/// Everything that a connection of this program can load: the built-in extensions of the enabled features, those of
-/// other crates that the program names, and those `given` by the application, which win over a linked one of their name.
+/// Everything that a connection of this program can load by name: the built-in extensions of the enabled features, those
+/// of other crates that the program names, and those `given` by the application, which win over a linked one of their name.
 ///
 /// # Errors
 /// `EINVAL` if two different extensions claim one kind and name; the message names both origins.

@@ -8,9 +8,9 @@
 //!
 //! Source: extensions specification, sections 3 and 5.
 
-use super::guard::{
-    GuardedCollator, GuardedCompressor, GuardedDataSource, GuardedEncryptor, GuardedStorageSource, Label,
-};
+use super::encryptors::Encryptors;
+use super::guard::{GuardedCollator, GuardedCompressor, GuardedDataSource, GuardedStorageSource, Label};
+use crate::block::KeyedEncryptor;
 use hardwired_plugin::collator::Collator;
 use hardwired_plugin::compressor::Compressor;
 use hardwired_plugin::config::Config;
@@ -32,7 +32,7 @@ pub struct ExtensionTable {
     compressors: Named<dyn Compressor>,
     /// By URI prefix.
     data_sources: Named<dyn DataSource>,
-    encryptors: Named<dyn Encryptor>,
+    encryptors: Encryptors,
     storage_sources: Named<dyn StorageSource>,
 }
 
@@ -72,7 +72,7 @@ impl<T: ?Sized> Named<T> {
 
     /// The instance of a name that a user gave; `None` for the empty name and `none`.
     fn wanted(&self, kind: &str, name: &str) -> Result<Option<Arc<T>>> {
-        if name.is_empty() || name == NONE {
+        if is_none(name) {
             return Ok(None);
         }
         match self.find(|known| known == name) {
@@ -80,6 +80,11 @@ impl<T: ?Sized> Named<T> {
             None => Err(Error::invalid(format!("unknown {kind} '{name}'"))),
         }
     }
+}
+
+/// Whether a name asks for no extension.
+pub(super) fn is_none(name: &str) -> bool {
+    name.is_empty() || name == NONE
 }
 
 fn usable(kind: &str, names: &[&str]) -> Result<()> {
@@ -107,7 +112,7 @@ impl ExtensionTable {
     /// Registers an encryptor. `EINVAL` for the name `none`.
     pub fn add_encryptor(&self, label: &str, names: &[&str], inner: Arc<dyn Encryptor>) -> Result<()> {
         usable("an encryptor", names)?;
-        self.encryptors.add(names, Arc::new(GuardedEncryptor { label: Label::from(label), inner }));
+        self.encryptors.add(label, names, inner);
         Ok(())
     }
 
@@ -154,12 +159,18 @@ impl ExtensionTable {
         self.compressors.wanted("compressor", name)
     }
 
-    /// The encryptor that `encryption=(name=)` names, not yet customized; `None` for the empty name and `none`.
+    /// The encryptor that `encryption=(name=)` names, with the key of that id; `None` for the empty name and `none`.
+    /// Only the first call for a key id customizes, with `config`, the value of the key `encryption`.
     ///
     /// # Errors
-    /// `EINVAL`, `unknown encryptor 'NAME'`.
-    pub fn encryptor(&self, name: &str) -> Result<Option<Arc<dyn Encryptor>>> {
-        self.encryptors.wanted("encryptor", name)
+    /// `EINVAL`, `unknown encryptor 'NAME'`; those of the encryptor.
+    pub fn encryptor(&self, name: &str, keyid: &str, config: Config<'_>) -> Result<Option<Arc<KeyedEncryptor>>> {
+        self.encryptors.keyed(name, keyid, config)
+    }
+
+    /// Whether a compressor of that name is registered.
+    pub(super) fn has_compressor(&self, name: &str) -> bool {
+        self.compressors.find(|known| known == name).is_some()
     }
 
     /// The storage source that `tiered_storage=(name=)` names; `None` for the empty name and `none`.
@@ -193,7 +204,7 @@ impl ExtensionTable {
         outcomes.extend(self.collators.take().iter().map(|it| it.terminate()));
         outcomes.extend(self.compressors.take().iter().map(|it| it.terminate()));
         outcomes.extend(self.data_sources.take().iter().map(|it| it.terminate()));
-        outcomes.extend(self.encryptors.take().iter().map(|it| it.terminate()));
+        outcomes.extend(self.encryptors.terminate());
         outcomes.extend(self.storage_sources.take().iter().map(|it| it.terminate()));
         outcomes.into_iter().filter_map(Result::err).collect()
     }

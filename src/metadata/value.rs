@@ -8,10 +8,11 @@
 
 use super::checkpoint::{Checkpoint, checkpoint_lsn_of, checkpoints_of, format_checkpoints, format_lsn};
 use super::turtle::METADATA_URI;
-use crate::block::{BlockSettings, ChecksumMode, Trailer, check_allocation_size};
+use crate::block::{BlockSettings, ChecksumMode, KeyedEncryptor, Trailer, check_allocation_size};
 use crate::config::schema::{COLGROUP_META, FILE_META, TABLE_META};
 use crate::config::{Config, collapse, lookup, merge};
 use crate::{Error, ErrorCode, Result};
+use std::fmt::Write;
 
 /// The id of the metadata table's file.
 pub const METADATA_FILE_ID: u32 = 0;
@@ -147,17 +148,22 @@ impl FileValue {
 }
 
 /// The text about a file that goes behind the avail list of its new checkpoint, so that the file can be opened without
-/// this metadata, by `import=(repair=true)`. `value` is the file's value before the checkpoint. `None` for an encrypted file,
-/// because the value would have to be encrypted too: its lists have no trailer.
+/// this metadata, by `import=(repair=true)`. `value` is the file's value before the checkpoint; in an encrypted file it is
+/// encrypted too, and stands there in hexadecimal digits.
 ///
 /// # Errors
-/// `EINVAL` if the value isn't a configuration string.
-pub fn trailer_metadata(value: &str) -> Result<Option<String>> {
+/// `EINVAL` if the value isn't a configuration string; those of the encryptor.
+pub fn trailer_metadata(value: &str, encryptor: Option<&KeyedEncryptor>) -> Result<String> {
     let encryption = lookup(value, "encryption")?.map_or("(keyid=,name=)", |item| item.source());
-    if lookup(encryption, "name")?.and_then(|item| item.name()).is_some() {
-        return Ok(None);
+    let Some(encryptor) = encryptor else {
+        return Ok(format!("encryption={encryption},block_metadata_encrypted=false,block_metadata=[{value}]"));
+    };
+    let mut text = format!("encryption={encryption},block_metadata_encrypted=true,block_metadata=[");
+    for byte in encryptor.seal(0, value.as_bytes())? {
+        let _ = write!(text, "{byte:02x}");
     }
-    Ok(Some(format!("encryption={encryption},block_metadata_encrypted=false,block_metadata=[{value}]")))
+    text.push(']');
+    Ok(text)
 }
 
 /// The trailer of a new avail list: `metadata` is from [`trailer_metadata`], `checkpoints` is the list that will be stored,
@@ -294,7 +300,7 @@ mod tests {
             let checkpoints =
                 parse_checkpoints(lookup(text("ckptlist"), "checkpoint").unwrap().unwrap().text(), "f").unwrap();
             let last = checkpoints.last().unwrap();
-            let metadata = trailer_metadata(value).unwrap().unwrap();
+            let metadata = trailer_metadata(value, None).unwrap();
             let made = new_trailer(&metadata, &checkpoints, &last.cookie, last.write_gen + 1);
             assert_eq!(String::from_utf8(made.metadata).unwrap(), text("metadata"));
             assert_eq!(String::from_utf8(made.checkpoint_list).unwrap(), text("ckptlist"));
@@ -302,8 +308,7 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, 20);
-        assert_eq!(trailer_metadata("encryption=(keyid=a,name=rotn)").unwrap(), None);
-        assert!(trailer_metadata("encryption=(name=").is_err());
+        assert!(trailer_metadata("encryption=(name=", None).is_err());
     }
 
     #[test]

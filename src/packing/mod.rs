@@ -23,6 +23,7 @@
 
 mod format;
 pub mod int;
+mod item;
 mod row;
 #[cfg(test)]
 #[allow(

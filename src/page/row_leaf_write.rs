@@ -142,6 +142,46 @@ impl RowLeafWriter {
         }
     }
 
+    /// This writer for a file with other settings: the buffers stay.
+    #[must_use]
+    pub fn with_config(mut self, config: LeafConfig) -> Self {
+        self.reset();
+        if config != self.config {
+            self.key_limit = config.key_limit();
+            self.value_limit = config.value_limit();
+            self.splitter.set_sizes(config.sizes(), config.bulk);
+            self.dictionary = Dictionary::new(config.dictionary);
+            self.config = config;
+        }
+        self
+    }
+
+    /// Bytes that the buffers of pages take.
+    pub fn buffer_bytes(&self) -> usize {
+        self.splitter.buffer_bytes()
+    }
+
+    /// How many bytes [`RowLeafWriter::append_cells`] takes now; 0: none, the next row needs [`RowLeafWriter::append`].
+    #[inline]
+    pub fn room_for_cells(&self) -> usize {
+        if self.config.prefix_compression || self.dictionary.is_on() {
+            return 0;
+        }
+        // A row this long may have a key or a value for an overflow page.
+        self.splitter.room().min(self.key_limit.min(self.value_limit))
+    }
+
+    /// Appends rows that are cells of a page already: pairs of a plain key and a plain value without time window, of at most
+    /// [`RowLeafWriter::room_for_cells`] bytes. `last_key` is where in `cells` the last row's key is.
+    pub fn append_cells(&mut self, cells: &[u8], rows: u32, last_key: std::ops::Range<usize>) {
+        let image = self.splitter.image();
+        let start = image.len();
+        image.extend_from_slice(cells);
+        self.last_key.set_span(cell::span(start.saturating_add(last_key.start), last_key.len()));
+        self.all_absent = false;
+        self.splitter.count(rows.saturating_mul(2), None, false);
+    }
+
     /// Appends a row. A window of `None` is the default window; a zero-length value with the default window is written
     /// without a cell.
     ///
@@ -227,6 +267,8 @@ impl RowLeafWriter {
             form = self.key_form(key, false, sink)?;
             len = self.key_cell_len(form, key).saturating_add(value_len);
             self.cross(len, key, sink)?;
+            // Nor may those behind it, should it be an overflow key, which keys don't share bytes with.
+            self.last_key.bytes.clear();
         }
         let value_overflow = data.is_none() && has_value;
         self.note_value(has_value);
@@ -390,6 +432,12 @@ impl LastKey {
         } else {
             self.span = cell::span(end.saturating_sub(key.len()), key.len());
         }
+    }
+
+    /// Takes in an uncompressed key of the current image.
+    #[inline]
+    fn set_span(&mut self, span: Span) {
+        *self = Self { bytes: std::mem::take(&mut self.bytes), span, ..Self::default() };
     }
 
     /// How many bytes the next key shares with this one, as the real engine chooses it (section 7.1).

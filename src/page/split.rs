@@ -242,6 +242,12 @@ impl Splitter {
         self.pages = 0;
     }
 
+    /// Bytes of memory that images take.
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        let chunks = [Some(&self.current), self.previous.as_ref(), self.spare.as_ref()];
+        chunks.into_iter().flatten().map(|chunk| chunk.image.capacity()).fold(0, usize::saturating_add)
+    }
+
     /// The image under construction, to append cells to.
     #[inline]
     pub(crate) fn image(&mut self) -> &mut Vec<u8> {
@@ -277,6 +283,17 @@ impl Splitter {
         } else {
             Crossing::None
         }
+    }
+
+    /// How many bytes can be appended to a page that has a cell without crossing anything; 0 for one that has none.
+    pub(crate) fn room(&self) -> usize {
+        let limit = if self.current.min_offset == 0 { self.sizes.min_split_size } else { self.sizes.split_size };
+        if self.current.entries == 0 { 0 } else { widen(limit).saturating_sub(self.current.image.len()) }
+    }
+
+    /// Other sizes for the next run. Nothing has been appended.
+    pub(crate) fn set_sizes(&mut self, sizes: SplitSizes, bulk: bool) {
+        (self.sizes, self.bulk) = (sizes, bulk);
     }
 
     /// Sets the separator of a page that has no cell yet.

@@ -8,6 +8,7 @@
 
 use crate::btree::ChildAddress;
 use crate::btree::version::{Kind, Row, Version};
+use crate::os::page_memory::PageBuffer;
 use crate::page::time_window::TimeWindow;
 use crate::txn::{Snapshot, TXN_ABORTED, TXN_NONE, TxnId};
 
@@ -24,8 +25,8 @@ pub(crate) enum View<'a> {
 pub(crate) struct WrittenBlock {
     /// For the parent page.
     pub(crate) child: ChildAddress,
-    /// The block as written.
-    pub(crate) image: Vec<u8>,
+    /// The page image, if the caller asked for it.
+    pub(crate) image: Option<PageBuffer>,
 }
 
 /// A written leaf.

@@ -1,46 +1,62 @@
 //! Changing the settings of objects, and dropping them.
 //!
+//! A table is changed with its column groups, its indices and all of their files; each of these can be changed alone.
+//!
 //! Source: schema specification, sections 8 and 10.
 
 use super::database::{Database, HISTORY_URI};
-use super::handle::{Exclusive, FileHandle};
-use super::{name, settings};
+use super::name;
+use super::parts::held;
+use super::table::table_and_part;
 use crate::config::collapse;
 use crate::event::Origin;
 use crate::plugin::config::{Config, ConfigParser};
 use crate::plugin::error::SubLevel;
-use crate::tiered;
+use crate::tiered::{self, TREE_PREFIX};
 use crate::{Error, ErrorCode, Result};
-use std::sync::Arc;
 
 impl Database {
     /// Merges settings into the rows of an object.
     pub(crate) fn alter(&self, uri: &str, config: &str) -> Result<()> {
         check_kind(uri)?;
         name::check(uri)?;
+        let is_exclusive = Config::single(config).bool_or("exclusive_refreshed", true)?;
+        if !is_exclusive && !uri.starts_with("table:") {
+            return Err(Error::invalid("option \"exclusive_refreshed\" is applicable only on simple tables"));
+        }
         if self.in_memory || ConfigParser::new(config).next().is_none() {
             return Ok(());
         }
         let _checkpoint = self.checkpoint_lock.lock();
         let _schema = self.schema_lock.lock();
-        let rows = self.rows_of(uri)?;
-        let file = self.open_object_locked(uri)?;
-        let _exclusive = exclusive(&file)?;
+        let parts = self.parts_of(uri)?;
+        if !is_exclusive {
+            return self.merge_into(&[uri.to_owned()], config);
+        }
+        let table = parts.is_named_table.then(|| self.known_table(uri)).flatten();
+        let _table = table.as_ref().map(|table| self.use_table_exclusively(table)).transpose().map_err(|_| held())?;
+        let _files = self.use_exclusively(&parts.files)?;
+        self.merge_into(&parts.rows, config)
+    }
+
+    fn merge_into(&self, rows: &[String], config: &str) -> Result<()> {
         let mut changed = Vec::new();
         for uri in rows {
-            let old = self.catalog.require(&uri)?;
+            let old = self.catalog.require(uri)?;
             let new = collapse(&[&old, config])?;
             if new != old {
-                changed.push((uri, new));
+                changed.push((uri.as_str(), new));
             }
         }
         if changed.is_empty() {
             return Ok(());
         }
-        let changes: Vec<_> = changed.iter().map(|(uri, value)| (uri.as_str(), Some(value.as_str()))).collect();
+        let changes: Vec<_> = changed.iter().map(|(uri, value)| (*uri, Some(value.as_str()))).collect();
         self.change_metadata(&changes)?;
-        if let Some((_, value)) = changed.iter().find(|(uri, _)| *uri == file.uri) {
-            *file.base.lock() = file.base_of(value)?;
+        for (uri, value) in &changed {
+            if let Some(handle) = self.open_handle(uri) {
+                *handle.base.lock() = handle.base_of(value)?;
+            }
         }
         Ok(())
     }
@@ -61,42 +77,55 @@ impl Database {
         }
         let _checkpoint = self.checkpoint_lock.lock();
         let _schema = self.schema_lock.lock();
-        let mut rows = match self.rows_of(uri) {
+        let parts = match self.parts_of(uri) {
             Err(Error::NotFound) if force => return Ok(()),
-            rows => rows?,
+            parts => parts?,
         };
-        let source = rows.iter().find(|row| row.starts_with("file:") || row.starts_with("tiered:")).cloned();
-        if source.as_deref() == Some(HISTORY_URI) {
+        if parts.files.iter().any(|file| file == HISTORY_URI) {
             return Err(Error::new(ErrorCode::EBUSY, format!("{uri}: the history store can't be dropped")));
         }
-        let handle = source.as_ref().and_then(|source| self.open_handle(source));
-        let exclusive = handle.as_ref().map(exclusive).transpose()?;
-        if let Some(handle) = &handle
-            && handle.tree.is_dirty()
-            && !force
-        {
+        if force && parts.is_named_table {
+            return Err(Error::unsupported(format!(
+                "drop table with force=true is not supported for complex tables. uri={uri}"
+            )));
+        }
+        let table = parts.is_named_table.then(|| self.known_table(uri)).flatten();
+        let table = table.as_ref().map(|table| self.use_table_exclusively(table)).transpose().map_err(|_| held())?;
+        let files = self.use_exclusively(&parts.files)?;
+        if !force && files.iter().any(|file| file.tree.is_dirty()) {
             return Err(self.dirty_error());
         }
-        let mut objects = None;
-        if let Some(tree) = source.as_ref().filter(|source| source.starts_with("tiered:")) {
-            let found = tiered::objects_of(self, tree, &self.catalog.require(tree)?, remove_shared)?;
-            rows.extend(found.rows.iter().cloned());
-            objects = Some(found);
-        }
-        let changes: Vec<_> = rows.iter().map(|row| (row.as_str(), None)).collect();
+        let trees = parts.files.iter().filter(|file| file.starts_with(TREE_PREFIX));
+        let objects = trees.map(|tree| tiered::objects_of(self, tree, &self.catalog.require(tree)?, remove_shared));
+        let objects = objects.collect::<Result<Vec<_>>>()?;
+        let rows = parts.rows.iter().chain(objects.iter().flat_map(|objects| &objects.rows));
+        let changes: Vec<_> = rows.map(|row| (row.as_str(), None)).collect();
         self.change_metadata(&changes)?;
-        if let Some(source) = &source {
-            self.forget(source);
-            if let Some(exclusive) = exclusive {
-                exclusive.forever();
-            }
-            match objects {
-                Some(objects) => tiered::remove_objects(self, objects, remove_files),
-                None if remove_files => self.remove_file(source),
-                None => {}
-            }
+        parts.files.iter().for_each(|file| self.forget(file));
+        files.into_iter().for_each(super::users::Exclusive::forever);
+        if let Some(table) = table {
+            table.forever();
+        }
+        self.forget_definition(uri);
+        objects.into_iter().for_each(|objects| tiered::remove_objects(self, objects, remove_files));
+        if remove_files {
+            let plain = parts.files.iter().filter(|file| !file.starts_with(TREE_PREFIX));
+            plain.for_each(|file| self.remove_file(file));
         }
         Ok(())
+    }
+
+    /// Forgets what is known of the table that an object is or belongs to.
+    fn forget_definition(&self, uri: &str) {
+        let (table, _) = table_and_part(uri);
+        let table = format!("table:{table}");
+        if uri.starts_with("index:") {
+            if let Some(table) = self.known_table(&table) {
+                table.forget_indices();
+            }
+        } else if !uri.starts_with("file:") {
+            self.forget_table(&table);
+        }
     }
 
     /// Removes a dropped object's file. The object is gone already, so a failure is no more than litter.
@@ -125,53 +154,17 @@ impl Database {
             )
         }
     }
-
-    /// The metadata rows that make an object: its own, its column group's, its file's.
-    fn rows_of(&self, uri: &str) -> Result<Vec<String>> {
-        let value = self.catalog.require(uri)?;
-        let mut rows = vec![uri.to_owned()];
-        if uri.starts_with("file:") {
-            if settings::is_tiered_object(&value) {
-                return Err(Error::unsupported(format!("{uri}: an object of a tiered table can't be used by itself")));
-            }
-            return Ok(rows);
-        }
-        if let Some(table) = uri.strip_prefix("table:") {
-            settings::require_simple(uri, &value)?;
-            let group = format!("colgroup:{table}");
-            if self.catalog.get(&group)?.is_none() {
-                return Ok(rows);
-            }
-            rows.push(group);
-        }
-        let source = self.source_of(rows.last().map_or(uri, String::as_str))?;
-        if self.catalog.get(&source)?.is_some() {
-            rows.push(source);
-        }
-        Ok(rows)
-    }
 }
 
 /// Refuses URIs that have no rows to change.
 fn check_kind(uri: &str) -> Result<()> {
     let kind = uri.split_once(':').map_or("", |(kind, _)| kind);
     match kind {
-        "table" | "file" | "colgroup" => Ok(()),
-        "index" | "tiered" => Err(Error::unsupported(format!("{uri}: objects of this kind are not supported yet"))),
+        "table" | "file" | "colgroup" | "index" => Ok(()),
+        "tiered" => Err(Error::unsupported(format!("{uri}: objects of this kind are not supported yet"))),
         "backup" | "config" | "log" | "statistics" => {
             Err(Error::unsupported(format!("unsupported object operation: {uri}")))
         }
         _ => Err(Error::unsupported(format!("unknown object type: {uri}"))),
     }
-}
-
-/// The exclusive use of a file, or WiredTiger's error.
-pub(super) fn exclusive(file: &Arc<FileHandle>) -> Result<Exclusive> {
-    file.use_exclusively().map_err(|_| {
-        Error::with_sub_level(
-            ErrorCode::EBUSY,
-            SubLevel::CONFLICT_DHANDLE,
-            "another thread is currently holding the data handle of the table",
-        )
-    })
 }

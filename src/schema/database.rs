@@ -8,8 +8,11 @@
 
 use super::catalog::{Catalog, Change};
 use super::handle::{FileHandle, FileParts, InUse};
+use super::open::source_in;
+use super::table::{TableHandle, incomplete};
+use super::transform::ObjectExtensions;
 use super::{name, settings};
-use crate::block::{BlockManager, ObjectsOpen, OpenMode};
+use crate::block::{BlockManager, KeyedEncryptor, ObjectsOpen, OpenMode};
 use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
 use crate::event::{Category, Level, Messenger, Origin};
@@ -17,10 +20,9 @@ use crate::extensions::ExtensionTable;
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current, find_named};
 use crate::packing::Format;
-use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
 use crate::plugin::services::Services;
-use crate::tiered::{Tiered, TieredTree};
+use crate::tiered::{TREE_PREFIX, Tiered, TieredTree};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::{Mutex, RwLock};
@@ -42,6 +44,8 @@ pub(crate) struct DatabaseParts {
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
     pub(crate) tiered: Arc<Tiered>,
+    /// The connection's encryptor with its key.
+    pub(crate) encryptor: Option<Arc<KeyedEncryptor>>,
     /// What extensions get from the connection.
     pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
@@ -76,6 +80,8 @@ pub(crate) struct Database {
     pub(crate) extensions: Arc<ExtensionTable>,
     /// The buckets of tiered tables, and the work on their objects.
     pub(crate) tiered: Arc<Tiered>,
+    /// The connection's encryptor with its key.
+    pub(crate) encryptor: Option<Arc<KeyedEncryptor>>,
     /// What extensions get from the connection; it knows the connection only weakly.
     pub(crate) services: Arc<dyn Services>,
     pub(crate) readonly: bool,
@@ -94,6 +100,8 @@ pub(crate) struct Database {
     files: RwLock<HashMap<Box<str>, Arc<FileHandle>>>,
     /// Open files by the URI of what they store: `table:` and `colgroup:`.
     objects: RwLock<HashMap<Box<str>, Arc<FileHandle>>>,
+    /// Tables with named columns that were used.
+    tables: RwLock<HashMap<Box<str>, Arc<TableHandle>>>,
     /// Read-only handles on checkpoints by file URI and checkpoint name.
     checkpoints: Mutex<HashMap<CheckpointKey, Arc<FileHandle>>>,
     last_file_id: AtomicU64,
@@ -118,6 +126,7 @@ impl Database {
             cache: parts.cache,
             extensions: parts.extensions,
             tiered: parts.tiered,
+            encryptor: parts.encryptor,
             services: parts.services,
             readonly: parts.readonly,
             in_memory: parts.in_memory,
@@ -129,6 +138,7 @@ impl Database {
             schema_lock: Mutex::new(()),
             files: RwLock::new(HashMap::new()),
             objects: RwLock::new(HashMap::new()),
+            tables: RwLock::new(HashMap::new()),
             checkpoints: Mutex::new(HashMap::new()),
             last_file_id: AtomicU64::new(learned.last_file_id),
             last_checkpoint_time: AtomicU64::new(learned.last_time),
@@ -207,6 +217,7 @@ impl Database {
     /// Forgets all open files.
     pub(crate) fn forget_all(&self) {
         self.objects.write().clear();
+        self.tables.write().clear();
         self.files.write().clear();
         self.checkpoints.lock().clear();
     }
@@ -227,59 +238,55 @@ impl Database {
 
     // ---- open files
 
-    /// A use of the file behind `table:`, `colgroup:` or `file:`; opens it if need be.
+    /// A use of a file; opens it if need be.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a missing object, `EBUSY` for one in exclusive use.
-    pub(crate) fn open_object(&self, uri: &str) -> Result<InUse> {
-        let uri = uri.split('(').next().unwrap_or(uri);
+    /// [`Error::NotFound`] for a missing file, `EBUSY` for one in exclusive use.
+    pub(crate) fn open_file(&self, uri: &str) -> Result<InUse> {
         if let Some(file) = self.known(uri) {
             return file.use_shared();
         }
-        // Two threads that want the same unknown object must not open its file twice.
+        // Two threads that want the same unknown file must not open it twice.
         let _schema = self.schema_lock.lock();
-        self.open_object_locked(uri)?.use_shared()
+        self.open_file_locked(uri)?.use_shared()
     }
 
-    /// The same under the schema lock, without a use.
-    pub(crate) fn open_object_locked(&self, uri: &str) -> Result<Arc<FileHandle>> {
-        if let Some(file) = self.known(uri) {
-            return Ok(file);
-        }
-        let source = self.source_of(uri)?;
-        let file = self.open_file_locked(&source)?;
-        if uri != source {
-            self.objects.write().insert(uri.into(), Arc::clone(&file));
-        }
-        Ok(file)
-    }
-
-    /// The `file:` or `tiered:` URI behind an object.
+    /// The `file:` or `tiered:` URI behind one of these, `colgroup:`, `index:` or a table without named columns.
     pub(crate) fn source_of(&self, uri: &str) -> Result<String> {
         if is_tree(uri) {
             return Ok(uri.to_owned());
         }
         if let Some(table) = uri.strip_prefix("table:") {
-            let value = self.catalog.require(uri)?;
-            settings::require_simple(uri, &value)?;
+            self.catalog.require(uri)?;
             return match self.source_of(&format!("colgroup:{table}")) {
-                Err(Error::NotFound) => {
-                    Err(Error::invalid(format!("'{uri}' cannot be used until all column groups are created")))
-                }
+                Err(Error::NotFound) => Err(incomplete(uri)),
                 source => source,
             };
         }
-        let value = self.catalog.require(uri)?;
-        let source = Config::single(&value).text_or("source", "")?;
-        if !is_tree(source) {
-            return Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet")));
-        }
-        Ok(source.to_owned())
+        source_in(uri, &self.catalog.require(uri)?)
     }
 
-    fn known(&self, uri: &str) -> Option<Arc<FileHandle>> {
+    pub(super) fn known(&self, uri: &str) -> Option<Arc<FileHandle>> {
         let map = if is_tree(uri) { &self.files } else { &self.objects };
         map.read().get(uri).map(Arc::clone)
+    }
+
+    /// The handle of a table with named columns that was used before.
+    pub(super) fn known_table(&self, uri: &str) -> Option<Arc<TableHandle>> {
+        self.tables.read().get(uri).map(Arc::clone)
+    }
+
+    pub(super) fn remember(&self, uri: &str, file: &Arc<FileHandle>) {
+        self.objects.write().insert(uri.into(), Arc::clone(file));
+    }
+
+    pub(super) fn remember_table(&self, table: &Arc<TableHandle>) {
+        self.tables.write().insert(table.uri.as_str().into(), Arc::clone(table));
+    }
+
+    /// Forgets the handle of a table with named columns.
+    pub(super) fn forget_table(&self, uri: &str) {
+        self.tables.write().remove(uri);
     }
 
     /// The open handle of a file, if there is one.
@@ -307,23 +314,26 @@ impl Database {
         Ok(file)
     }
 
-    /// A use of an object as of a named checkpoint.
+    /// A use of a file as of a named checkpoint.
     pub(crate) fn open_checkpoint(&self, uri: &str, checkpoint: &str) -> Result<InUse> {
-        let uri = uri.split('(').next().unwrap_or(uri);
         let _schema = self.schema_lock.lock();
-        let source = self.source_of(uri)?;
-        let value = self.catalog.require(&source)?;
-        let checkpoints = checkpoints_of(&value, &source)?;
+        self.open_checkpoint_locked(uri, checkpoint)
+    }
+
+    /// The same under the schema lock.
+    pub(super) fn open_checkpoint_locked(&self, source: &str, checkpoint: &str) -> Result<InUse> {
+        let value = self.catalog.require(source)?;
+        let checkpoints = checkpoints_of(&value, source)?;
         let found = find_named(&checkpoints, checkpoint).ok_or(Error::NotFound)?;
         let mut open = self.checkpoints.lock();
         // The name of an internal checkpoint is never given twice, that of an application's may be.
-        let key = (source.clone().into_boxed_str(), format!("{}@{}", found.name, found.order).into_boxed_str());
+        let key = (Box::from(source), format!("{}@{}", found.name, found.order).into_boxed_str());
         // Handles that nobody uses any more pin nothing.
         open.retain(|_, file| file.is_used());
         if let Some(file) = open.get(&key) {
             return file.use_shared();
         }
-        let file = self.open_at(&source, &value, Some(found), OpenMode::CheckpointReadOnly)?;
+        let file = self.open_at(source, &value, Some(found), OpenMode::CheckpointReadOnly)?;
         let used = file.use_shared();
         open.insert(key, file);
         used
@@ -346,16 +356,23 @@ impl Database {
         checkpoint: Option<&Checkpoint>,
         mode: OpenMode,
     ) -> Result<Arc<FileHandle>> {
-        let parts = OpenParts { fs: &*self.fs, txns: &self.txns, cache: &self.cache, base: self.base_write_gen };
-        if !uri.starts_with("tiered:") {
+        let (fs, txns, cache, base) = (&*self.fs, &self.txns, &self.cache, self.base_write_gen);
+        let parts = OpenParts { fs, txns, cache, base, extensions: self.object_extensions() };
+        let Some(name) = uri.strip_prefix(TREE_PREFIX) else {
+            settings::refuse_tiered_object(uri, value)?;
             let path = name::file_path(&self.home, uri)?;
             return open_file(&parts, &path, uri, value, checkpoint, mode, None);
-        }
-        name::file_path(&self.home, uri.trim_start_matches("tiered:"))?;
+        };
+        name::file_path(&self.home, name)?;
         let bucket = self.tiered.bucket_of_row(value)?;
         let tree = TieredTree::new(uri, value, bucket, &self.home, &self.fs)?;
         let path = tree.path(tree.state().last);
         open_file(&parts, &path, uri, value, checkpoint, mode, Some(tree))
+    }
+
+    /// What objects' configurations are resolved with.
+    pub(crate) fn object_extensions(&self) -> ObjectExtensions<'_> {
+        ObjectExtensions { table: &self.extensions, encryptor: self.encryptor.as_ref() }
     }
 
     /// Forgets a file and whatever led to it. Handles in use stay usable.
@@ -392,7 +409,7 @@ impl Database {
 }
 
 /// Whether a URI names a tree by itself.
-fn is_tree(uri: &str) -> bool {
+pub(super) fn is_tree(uri: &str) -> bool {
     uri.starts_with("file:") || uri.starts_with("tiered:")
 }
 
@@ -411,6 +428,7 @@ struct OpenParts<'a> {
     txns: &'a Arc<TxnGlobal>,
     cache: &'a Arc<Cache>,
     base: ConnectionBase,
+    extensions: ObjectExtensions<'a>,
 }
 
 fn open_metadata_file(
@@ -421,7 +439,8 @@ fn open_metadata_file(
 ) -> Result<Arc<FileHandle>> {
     let path = parts.home.join("WiredTiger.wt");
     let mode = if parts.readonly { OpenMode::CheckpointReadOnly } else { OpenMode::Live };
-    let open = OpenParts { fs: &*parts.fs, txns: &parts.txns, cache: &parts.cache, base };
+    let extensions = ObjectExtensions { table: &parts.extensions, encryptor: parts.encryptor.as_ref() };
+    let open = OpenParts { fs: &*parts.fs, txns: &parts.txns, cache: &parts.cache, base, extensions };
     open_file(&open, &path, METADATA_URI, value, checkpoint, mode, None)
 }
 
@@ -435,7 +454,7 @@ fn open_file(
     mode: OpenMode,
     tiered: Option<Arc<TieredTree>>,
 ) -> Result<Arc<FileHandle>> {
-    let file = settings::FileSettings::parse(uri, value)?;
+    let file = settings::FileSettings::parse(uri, value, parts.extensions)?;
     let reason = if mode == OpenMode::Live { OpenReason::Normal } else { OpenReason::Checkpoint };
     let generations = TreeGenerations::open(checkpoint, parts.base, reason);
     let name = uri.strip_prefix("file:").unwrap_or(uri);

@@ -1,19 +1,18 @@
-//! Open B-tree files and who uses them.
+//! Open B-tree files.
 //!
 //! Invariants:
 //! 1. One handle a file and connection; all cursors on the file share its tree.
-//! 2. A handle counts its users. Exclusive use (drop, alter, verify) excludes them and is excluded by them: whoever comes
-//!    second gets `EBUSY` at once, nobody waits.
+//! 2. A handle counts its users ([`super::users`]). Exclusive use (drop, alter, verify) excludes them and is excluded by
+//!    them.
 
+use super::users::{self, Usable, Users};
+use crate::Result;
 use crate::block::BlockManager;
 use crate::btree::Tree;
 use crate::packing::Format;
 use crate::tiered::TieredTree;
-use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
-use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// An open B-tree file.
 pub(crate) struct FileHandle {
@@ -29,11 +28,8 @@ pub(crate) struct FileHandle {
     pub(crate) base: Mutex<String>,
     /// The write generation when the tree was first opened in this run.
     pub(crate) run_write_gen: u64,
-    /// The number of users, or [`EXCLUSIVE`].
-    users: AtomicI64,
+    users: Users,
 }
-
-const EXCLUSIVE: i64 = -1;
 
 /// What a [`FileHandle`] is made of.
 pub(crate) struct FileParts {
@@ -58,7 +54,7 @@ impl FileHandle {
             value_format: Arc::new(parts.value_format),
             base: Mutex::new(parts.base),
             run_write_gen: parts.run_write_gen,
-            users: AtomicI64::new(0),
+            users: Users::default(),
         })
     }
 
@@ -75,7 +71,7 @@ impl FileHandle {
 
     /// Whether anybody uses it.
     pub(crate) fn is_used(&self) -> bool {
-        self.users.load(Ordering::Relaxed) != 0
+        self.users.are_some()
     }
 
     /// Counts one more user.
@@ -83,16 +79,7 @@ impl FileHandle {
     /// # Errors
     /// `EBUSY` while somebody uses the file exclusively.
     pub(crate) fn use_shared(self: &Arc<Self>) -> Result<InUse> {
-        let mut users = self.users.load(Ordering::Relaxed);
-        loop {
-            if users == EXCLUSIVE {
-                return Err(busy(&self.uri));
-            }
-            match self.users.compare_exchange_weak(users, users + 1, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Ok(InUse(Arc::clone(self))),
-                Err(now) => users = now,
-            }
-        }
+        users::use_shared(self)
     }
 
     /// Takes the file for oneself.
@@ -100,69 +87,22 @@ impl FileHandle {
     /// # Errors
     /// `EBUSY` while anybody uses it.
     pub(crate) fn use_exclusively(self: &Arc<Self>) -> Result<Exclusive> {
-        match self.users.compare_exchange(0, EXCLUSIVE, Ordering::Acquire, Ordering::Relaxed) {
-            Ok(_) => Ok(Exclusive { file: Arc::clone(self), forever: false }),
-            Err(_) => Err(busy(&self.uri)),
-        }
+        users::use_exclusively(self)
     }
 }
 
-/// A handle in use by a cursor; dropping it ends the use.
-pub(crate) struct InUse(Arc<FileHandle>);
+impl Usable for FileHandle {
+    fn users(&self) -> &Users {
+        &self.users
+    }
 
-impl Deref for InUse {
-    type Target = FileHandle;
-    fn deref(&self) -> &FileHandle {
-        &self.0
+    fn uri(&self) -> &str {
+        &self.uri
     }
 }
 
-impl InUse {
-    /// Whether both are uses of the same file.
-    pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
+/// A file in use by a cursor.
+pub(crate) type InUse = users::InUse<FileHandle>;
 
-    /// One more use of the same file: it can't be in exclusive use.
-    pub(crate) fn again(&self) -> Result<Self> {
-        self.0.use_shared()
-    }
-}
-
-impl Drop for InUse {
-    fn drop(&mut self) {
-        self.0.users.fetch_sub(1, Ordering::Release);
-    }
-}
-
-/// A handle in exclusive use; dropping it ends the use.
-pub(crate) struct Exclusive {
-    file: Arc<FileHandle>,
-    forever: bool,
-}
-
-impl Exclusive {
-    /// Never gives the file free again: it was dropped, and whoever still finds the handle must not use it.
-    pub(crate) fn forever(mut self) {
-        self.forever = true;
-    }
-}
-
-impl Deref for Exclusive {
-    type Target = Arc<FileHandle>;
-    fn deref(&self) -> &Arc<FileHandle> {
-        &self.file
-    }
-}
-
-impl Drop for Exclusive {
-    fn drop(&mut self) {
-        if !self.forever {
-            self.file.users.store(0, Ordering::Release);
-        }
-    }
-}
-
-fn busy(uri: &str) -> Error {
-    Error::new(ErrorCode::EBUSY, format!("{uri}: the object is in use"))
-}
+/// A file in exclusive use.
+pub(crate) type Exclusive = users::Exclusive<FileHandle>;

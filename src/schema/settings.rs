@@ -2,6 +2,7 @@
 //!
 //! Source: block specification, section 11.3.
 
+use super::transform::ObjectExtensions;
 use crate::block::{BlockSettings, ChecksumMode};
 use crate::btree::TreeSettings;
 use crate::plugin::config::Config;
@@ -20,8 +21,8 @@ impl FileSettings {
     ///
     /// # Errors
     /// `WT_ERROR` for a value without the keys that must be there; `EACCES` for an unknown version of the file format;
-    /// `ENOTSUP` for a file that needs what isn't built.
-    pub(crate) fn parse(uri: &str, value: &str) -> Result<Self> {
+    /// `ENOTSUP` for a file that needs what isn't built; `EINVAL` for one that needs an extension that isn't loaded.
+    pub(crate) fn parse(uri: &str, value: &str, extensions: ObjectExtensions<'_>) -> Result<Self> {
         let config = Config::single(value);
         check_version(uri, &config)?;
         check_supported(uri, &config)?;
@@ -52,6 +53,9 @@ impl FileSettings {
             prefix_compression_min: number("prefix_compression_min", 4)?,
             dictionary: number("dictionary", 0)?,
             internal_key_truncate: config.bool_or("internal_key_truncate", true)?,
+            memory_page_image_max: number("memory_page_image_max", 0)?,
+            transform: extensions.transform(config)?,
+            order: extensions.key_order(uri, config)?,
         };
         for (key, size) in [("leaf_page_max", tree.leaf_page_max), ("internal_page_max", tree.internal_page_max)] {
             if size < allocation_size || !size.is_multiple_of(allocation_size) {
@@ -59,6 +63,12 @@ impl FileSettings {
                     "{uri}: {key}={size}: page sizes must be a multiple of the page allocation size ({allocation_size}B)"
                 )));
             }
+        }
+        let (image_max, page_max) = (tree.memory_page_image_max, tree.leaf_page_max.max(tree.internal_page_max));
+        if image_max != 0 && image_max < page_max {
+            return Err(Error::invalid(format!(
+                "{uri}: in-memory page image size must be larger than the maximum page size ({image_max}B < {page_max}B)"
+            )));
         }
         file_id(uri, value)?;
         Ok(Self {
@@ -81,14 +91,10 @@ pub(crate) fn is_tiered_object(value: &str) -> bool {
     Config::single(value).bool_or("tiered_object", false).unwrap_or(false)
 }
 
-/// Refuses a table with named columns or column groups.
-pub(crate) fn require_simple(uri: &str, value: &str) -> Result<()> {
-    let config = Config::single(value);
-    for key in ["colgroups", "columns"] {
-        let item = config.get(key)?;
-        if item.is_some_and(|item| item.items().next().is_some()) {
-            return Err(Error::unsupported(format!("{uri}: tables with named columns are not supported yet")));
-        }
+/// Refuses a `file:` row of an object: its blocks are those of the tree's other objects too.
+pub(crate) fn refuse_tiered_object(uri: &str, value: &str) -> Result<()> {
+    if is_tiered_object(value) {
+        return Err(Error::unsupported(format!("{uri}: an object of a tiered table can't be used by itself")));
     }
     Ok(())
 }
@@ -112,18 +118,10 @@ fn check_supported(uri: &str, config: &Config<'_>) -> Result<()> {
     if config.text_or("key_format", "u")? == "r" {
         return Err(Error::unsupported(format!("{uri}: column stores (key_format=r) are not supported yet")));
     }
-    for (key, what) in [
-        ("block_compressor", "compressor"),
-        ("collator", "collator"),
-        ("huffman_key", "Huffman coding"),
-        ("huffman_value", "Huffman coding"),
-    ] {
+    for key in ["huffman_key", "huffman_value"] {
         if let Some(name) = config.name(key)? {
-            return Err(Error::invalid(format!("{uri}: unknown {what} '{name}'")));
+            return Err(Error::invalid(format!("{uri}: unknown Huffman coding '{name}'")));
         }
-    }
-    if let Some(name) = config.name("encryption.name")? {
-        return Err(Error::invalid(format!("{uri}: unknown encryptor '{name}'")));
     }
     if config.i64_or("live_restore.nbits", 0)? > 0 {
         return Err(Error::unsupported(format!("{uri}: live restore is not supported")));
@@ -137,12 +135,17 @@ fn check_supported(uri: &str, config: &Config<'_>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extensions::ExtensionTable;
 
     const MINIMAL: &str = "key_format=S,value_format=S,id=7,version=(major=1,minor=1),checkpoint=,checkpoint_lsn=";
 
+    fn parse(value: &str) -> Result<FileSettings> {
+        FileSettings::parse("file:t.wt", value, ObjectExtensions { table: &ExtensionTable::default(), encryptor: None })
+    }
+
     #[test]
     fn a_minimal_entry_is_enough() {
-        let file = FileSettings::parse("file:t.wt", MINIMAL).unwrap();
+        let file = parse(MINIMAL).unwrap();
         assert_eq!((file.tree.leaf_page_max, file.block.allocation_size), (32 << 10, 4096));
         assert_eq!(file_id("file:t.wt", MINIMAL).unwrap(), 7);
     }
@@ -152,12 +155,13 @@ mod tests {
         for (extra, code, word) in [
             ("block_compressor=snappy", ErrorCode::EINVAL, "unknown compressor 'snappy'"),
             ("collator=reverse", ErrorCode::EINVAL, "unknown collator 'reverse'"),
-            ("encryption=(name=rotn)", ErrorCode::EINVAL, "unknown encryptor 'rotn'"),
+            ("encryption=(name=rotn)", ErrorCode::EINVAL, "table encryption requires connection encryption to be set"),
+            ("memory_page_image_max=4096", ErrorCode::EINVAL, "(4096B < 32768B)"),
             ("key_format=r", ErrorCode::ENOTSUP, "column stores"),
             ("version=(major=3,minor=0)", ErrorCode::EACCES, "unsupported WiredTiger source file version 3.0"),
             ("leaf_page_max=6000", ErrorCode::EINVAL, "multiple of the page allocation size"),
         ] {
-            let error = FileSettings::parse("file:t.wt", &format!("{MINIMAL},{extra}")).err().unwrap();
+            let error = parse(&format!("{MINIMAL},{extra}")).err().unwrap();
             assert_eq!(error.code(), code, "{extra}");
             assert!(error.to_string().contains(word), "{error}");
         }

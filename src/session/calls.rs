@@ -5,13 +5,16 @@
 use super::transaction::parse_isolation;
 use super::{Failure, Session};
 use crate::cursor::Cursor;
+use crate::event::Origin;
 use crate::plugin::config::Config;
+use crate::schema::Refused;
 use crate::txn::Isolation;
 use crate::{Error, ErrorCode, Result};
 
 impl Session {
-    /// Opens a cursor on `table:NAME`, `file:NAME`, `colgroup:NAME` or `metadata:`. Keys: `overwrite` (default true),
-    /// `raw`, `readonly`, `append`, `dump` (`print` or `hex`), `checkpoint`.
+    /// Opens a cursor on `table:NAME`, `index:TABLE:NAME`, `colgroup:TABLE:NAME`, `file:NAME` or `metadata:`. The columns
+    /// wanted of a table or index can follow its name: `table:NAME(COLUMN,...)`. Keys: `overwrite` (default true), `raw`,
+    /// `readonly`, `append`, `dump` (`print` or `hex`), `checkpoint`.
     ///
     /// # Errors
     /// `ENOENT` for a missing object; `EINVAL` for a bad configuration; `ENOTSUP` for kinds that don't exist or aren't
@@ -47,14 +50,34 @@ impl Session {
         opened.map_err(|error| self.method_failed(METHOD, cursor.uri(), error, Failure::SparesTransaction))
     }
 
-    /// Creates `table:NAME` or `file:NAME`. An object that exists is left as it is, unless `exclusive` asks for an error.
-    /// Not part of a transaction.
+    /// Creates `table:NAME`, `colgroup:TABLE:NAME`, `index:TABLE:NAME` or `file:NAME`. An object that exists is left as it
+    /// is, unless `exclusive` asks for an error. An index on a table with records gets their entries. Not part of a
+    /// transaction.
     ///
     /// # Errors
-    /// `EINVAL` for a bad name or configuration; `EEXIST` with `exclusive`; `ENOTSUP` for kinds of objects and settings
-    /// that aren't built. Nothing has been created then.
+    /// `EINVAL` for a bad name or configuration; `ENOENT` for a column group or index of a missing table; `EBUSY` for an
+    /// index of a table on which a cursor is open or that has uncommitted changes; `EEXIST` with `exclusive`; `ENOTSUP` for
+    /// kinds of objects and settings that aren't built. Nothing has been created then.
     pub fn create(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.create", uri, config, |config| self.connection.create(uri, config))
+        const METHOD: &str = "WT_SESSION.create";
+        self.enter()?;
+        let checked = self.writable().and_then(|()| self.connection.check_config(METHOD, uri, config));
+        let created = checked
+            .map_err(Refused::from)
+            .and_then(|()| self.connection.create(uri, &self.connection.effective_config(METHOD, uri, config)));
+        created.map_err(|Refused { error, object, consequence, is_silent }| {
+            let failure = if is_silent { Failure::Silent } else { Failure::Full };
+            let code = error.code();
+            let error = if object.is_empty() {
+                self.method_failed(METHOD, uri, error, failure)
+            } else {
+                self.failed(Origin { object: &object, call: METHOD }, error, failure)
+            };
+            if let Some(text) = consequence {
+                self.connection.messenger.error(Origin::call(METHOD), code.0, &text);
+            }
+            error
+        })
     }
 
     /// Drops an object and removes its files. Keys: `force` (no error for a missing object; changes since the last

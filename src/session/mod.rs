@@ -15,6 +15,8 @@ mod calls;
 mod cursors;
 mod last_error;
 mod services;
+#[cfg(test)]
+mod services_tests;
 mod transaction;
 
 pub use last_error::LastError;

@@ -23,13 +23,22 @@ pub(crate) fn spin(rounds: &mut u32) {
 }
 
 #[cfg(not(loom))]
+pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+
+#[cfg(loom)]
+pub(crate) use model::{Mutex, MutexGuard, RwLock};
+
+#[cfg(not(loom))]
 pub(crate) mod atomic {
     //! The atomics in use: the standard ones, or loom's while model-checking.
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 }
 
 #[cfg(loom)]
 pub(crate) mod atomic {
     //! The atomics in use: loom's while model-checking.
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 }
+
+#[cfg(loom)]
+pub(crate) mod model;

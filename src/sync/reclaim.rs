@@ -14,8 +14,8 @@
 //!
 //! It does not bound how much waits: a pinned thread delays everything retired since. Operations pin for one page at most.
 
+use super::Mutex;
 use super::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::ptr;
 use std::sync::Arc;
@@ -284,36 +284,104 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use loom::cell::UnsafeCell;
     use loom::sync::Arc as LoomArc;
 
-    /// One reader, one writer that replaces and frees: the reader's load is always of live memory. Freed memory is
-    /// modelled as a flag, so that a breach is an assertion instead of undefined behaviour.
+    /// What stands for memory: reading it while it is freed, or after, is a race that loom reports.
+    type Memory = LoomArc<[UnsafeCell<bool>; 2]>;
+
+    /// What is retired in its place: freeing it is a write.
+    struct Page(Memory, usize);
+
+    impl Drop for Page {
+        fn drop(&mut self) {
+            // SAFETY: loom checks that nobody reads it at the same time; the memory itself lives on.
+            self.0[self.1].with_mut(|freed| unsafe { *freed = true });
+        }
+    }
+
+    struct Shared {
+        reclaimer: Reclaimer,
+        current: AtomicPtr<Page>,
+        pages: [*mut Page; 2],
+        memory: Memory,
+    }
+
+    // SAFETY: the pages are boxes that only the reclaimer frees.
+    unsafe impl Send for Shared {}
+    // SAFETY: as above.
+    unsafe impl Sync for Shared {}
+
+    impl Shared {
+        fn new() -> LoomArc<Self> {
+            let memory: Memory = LoomArc::new([UnsafeCell::new(false), UnsafeCell::new(false)]);
+            let pages = [0, 1].map(|index| Box::into_raw(Box::new(Page(memory.clone(), index))));
+            LoomArc::new(Self { reclaimer: Reclaimer::new(), current: AtomicPtr::new(pages[0]), pages, memory })
+        }
+
+        /// Uses what an address leads to.
+        fn read(&self, address: *mut Page) {
+            let index = usize::from(address == self.pages[1]);
+            // SAFETY: loom checks that nobody writes at the same time.
+            self.memory[index].with(|freed| assert!(!unsafe { *freed }, "use after free"));
+        }
+
+        /// Unlinks the first page, and frees what may be freed.
+        fn replace(&self) {
+            let old = self.current.swap(self.pages[1], Ordering::AcqRel);
+            // SAFETY: unlinked by the swap, once.
+            unsafe { self.reclaimer.retire(old, 8) };
+            self.reclaimer.collect();
+        }
+    }
+
+    impl Drop for Shared {
+        fn drop(&mut self) {
+            // SAFETY: `replace` leaves this page linked, and no thread is left.
+            drop(unsafe { Box::from_raw(self.pages[1]) });
+        }
+    }
+
     #[test]
     fn a_pinned_reader_is_waited_for() {
         loom::model(|| {
-            let epoch = LoomArc::new(AtomicU64::new(1));
-            let participant = LoomArc::new(AtomicU64::new(UNPINNED));
-            let current = LoomArc::new(AtomicU64::new(0));
-            let freed = LoomArc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+            let shared = Shared::new();
             let reader = {
-                let (epoch, participant, current, freed) =
-                    (epoch.clone(), participant.clone(), current.clone(), freed.clone());
+                let (shared, me) = (shared.clone(), shared.reclaimer.join());
                 loom::thread::spawn(move || {
-                    participant.store(epoch.load(Ordering::Relaxed), Ordering::Relaxed);
-                    fence(Ordering::SeqCst);
-                    let index = current.load(Ordering::Acquire) as usize;
-                    assert_eq!(freed[index].load(Ordering::Relaxed), 0, "use after free");
-                    participant.store(UNPINNED, Ordering::Release);
+                    // Twice: a collector may take the second pin for the end of the first.
+                    for _ in 0..2 {
+                        shared.reclaimer.pin(&me);
+                        shared.read(shared.current.load(Ordering::Acquire));
+                        shared.reclaimer.unpin(&me);
+                    }
                 })
             };
-            current.store(1, Ordering::Release);
-            fence(Ordering::SeqCst);
-            let tag = epoch.fetch_add(1, Ordering::SeqCst);
-            fence(Ordering::SeqCst);
-            if tag < participant.load(Ordering::Acquire) {
-                freed[0].store(1, Ordering::Relaxed);
-            }
+            shared.replace();
             reader.join().unwrap();
+            shared.reclaimer.collect();
+        });
+    }
+
+    #[test]
+    fn what_a_hazard_slot_names_outlives_the_pin() {
+        loom::model(|| {
+            let shared = Shared::new();
+            let reader = {
+                let (shared, me, hazard) = (shared.clone(), shared.reclaimer.join(), shared.reclaimer.new_hazard());
+                loom::thread::spawn(move || {
+                    shared.reclaimer.pin(&me);
+                    let page = shared.current.load(Ordering::Acquire);
+                    hazard.set(page);
+                    shared.reclaimer.unpin(&me);
+                    shared.read(page);
+                    hazard.clear();
+                })
+            };
+            shared.replace();
+            shared.reclaimer.collect();
+            reader.join().unwrap();
+            shared.reclaimer.collect();
         });
     }
 }

@@ -1,8 +1,10 @@
 //! Sorted slot arrays that are read optimistically: the index of every page, leaf or internal.
 //!
 //! A slot has a *head* (the first eight bytes of its key behind the prefix that all keys of the array share, big-endian), a
-//! *word* (which leads to the key and, on a leaf, to the record) and optionally a *link* (to a child page). Heads lie in
-//! contiguous memory, so that a search touches few cache lines and compares whole keys only when heads are equal.
+//! *word* (which leads to the key and, on a leaf, to the record) and optionally a *link* (to a child page). Whole keys are
+//! compared only when heads are equal. A search begins where the target would be if heads were spread evenly, and widens
+//! its steps from there: keys are often close to that, and then it touches one or two cache lines, the slot's own among
+//! them. On any other keys it makes at most about twice the probes of a binary search.
 //!
 //! Invariants:
 //! 1. Only the holder of the page's latch writes. While slots move, the sequence number is odd; it grows with every change
@@ -11,17 +13,30 @@
 //!    loads before it validates (it is pinned, so nothing that was ever in the array is freed meanwhile).
 //! 3. Replaced arrays are kept until the page is freed: a reader's array pointer stays valid while it may use the page.
 //! 4. Changing a word or link in place doesn't touch the sequence number: the slot keeps its key.
+//! 5. A larger array is stored before the count that needs it, and arrays never become smaller: a reader that loads the
+//!    count first has an array with so many slots.
+//! 6. `first` and `last` are hints: what they hold decides where a search begins, not what it finds.
 //!
-//! It knows no keys: callers pass a function from word to key.
+//! It knows no keys: callers pass a function from word to key. Keys are ordered byte-wise, unless the array has an order of
+//! its own ([`CompareKeys`]); then there is no shared prefix, heads mean nothing, and whole keys are compared.
 
 use super::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 use super::spin;
+#[cfg(not(loom))]
+use crate::os::page_memory;
 use std::cmp;
 use std::ptr;
+use std::sync::Arc;
 
 const PREFIX_WORDS: usize = 3;
 /// The longest shared prefix that is skipped.
 pub(crate) const MAX_PREFIX_BYTES: usize = PREFIX_WORDS * 8;
+
+/// An order of keys other than byte-wise.
+pub(crate) trait CompareKeys: Send + Sync {
+    /// A total order.
+    fn compare(&self, left: &[u8], right: &[u8]) -> cmp::Ordering;
+}
 
 /// See the module.
 pub(crate) struct Slots {
@@ -29,9 +44,13 @@ pub(crate) struct Slots {
     /// Number of slots (low half) and length of the shared prefix (high half).
     shape: AtomicU64,
     prefix: [AtomicU64; PREFIX_WORDS],
-    /// One capacity word, then heads, words and (with links) links, `capacity` each.
+    /// The capacity and an unused word, then head, word and (with links) link of each slot.
     array: AtomicPtr<AtomicU64>,
+    /// Heads of the first and the last slot that are searched.
+    first: AtomicU64,
+    last: AtomicU64,
     links: bool,
+    order: Option<Arc<dyn CompareKeys>>,
 }
 
 /// Where a key is, or would be, among the slots.
@@ -58,14 +77,27 @@ pub(crate) struct Descent {
     pub(crate) next: u64,
 }
 
-/// A consistent view of count and array, before validation.
+/// A view of count and array that fit each other, before validation.
 #[derive(Clone, Copy)]
 struct View {
     count: usize,
     prefix_len: usize,
-    capacity: usize,
+    /// Words a slot takes.
+    stride: usize,
     array: *const AtomicU64,
 }
+
+/// What a probe says of the target's place.
+enum Probe {
+    Above,
+    At(u64),
+    Below,
+}
+
+/// Words before the first slot: capacity and alignment.
+const ARRAY_HEAD: usize = 2;
+/// Slots of the first step of a search away from its first guess; each further one is as many times as long.
+const GALLOP: usize = 4;
 
 impl Slots {
     /// An empty array for `capacity` slots.
@@ -75,24 +107,40 @@ impl Slots {
             shape: AtomicU64::new(0),
             prefix: std::array::from_fn(|_| AtomicU64::new(0)),
             array: AtomicPtr::new(new_array(capacity, links)),
+            first: AtomicU64::new(0),
+            last: AtomicU64::new(0),
             links,
+            order: None,
+        }
+    }
+
+    /// An array that nobody has used yet, with an order of its own.
+    pub(crate) fn ordered_by(mut self, order: Option<Arc<dyn CompareKeys>>) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Compares two keys as the array orders them.
+    #[inline]
+    pub(crate) fn compare(&self, left: &[u8], right: &[u8]) -> cmp::Ordering {
+        match &self.order {
+            None => left.cmp(right),
+            Some(order) => order.compare(left, right),
         }
     }
 
     /// Bytes of an array of `capacity`.
     pub(crate) fn bytes(capacity: usize, links: bool) -> usize {
-        8 * array_len(capacity, links)
+        footprint(array_len(capacity, links))
     }
 
     #[inline]
     fn view(&self) -> View {
-        let shape = self.shape.load(Ordering::Relaxed);
+        // The count first: see invariant 5.
+        let shape = self.shape.load(Ordering::Acquire);
         let array: *const AtomicU64 = self.array.load(Ordering::Acquire);
-        // SAFETY: the pointer is always a live array (invariant 3), which begins with its capacity.
-        let capacity = unsafe { &*array }.load(Ordering::Relaxed) as usize;
-        // A count of one moment and an array of another may not fit each other.
-        let count = cmp::min((shape & 0xffff_ffff) as usize, capacity);
-        View { count, prefix_len: (shape >> 32) as usize, capacity, array }
+        let count = (shape & 0xffff_ffff) as usize;
+        View { count, prefix_len: (shape >> 32) as usize, stride: stride(self.links), array }
     }
 
     /// The sequence number once no slots move.
@@ -122,7 +170,7 @@ impl Slots {
     }
 
     pub(crate) fn capacity(&self) -> usize {
-        self.view().capacity
+        self.view().capacity()
     }
 
     /// The word of slot `index`; 0 if there is no such slot.
@@ -182,36 +230,90 @@ impl Slots {
     #[inline]
     fn search_once<'a>(&self, key: &[u8], from: usize, key_of: &impl Fn(u64) -> &'a [u8]) -> (usize, u64) {
         let view = self.view();
+        if let Some(order) = &self.order {
+            return search_in_order(&view, &**order, key, from, key_of);
+        }
         match self.compare_prefix(key, view.prefix_len) {
             cmp::Ordering::Less => return (from.min(view.count), 0),
             cmp::Ordering::Greater => return (view.count, 0),
             cmp::Ordering::Equal => {}
         }
         let target = head(key, view.prefix_len);
-        let (mut low, mut size) = (from, view.count.saturating_sub(from));
-        while size > 0 {
-            let half = size / 2;
-            let middle = low + half;
-            let probe = view.head(middle).load(Ordering::Relaxed);
-            let less = match probe.cmp(&target) {
-                cmp::Ordering::Less => true,
-                cmp::Ordering::Greater => false,
-                cmp::Ordering::Equal => {
-                    let word = view.word(middle).load(Ordering::Acquire);
-                    if word == 0 {
-                        return (0, 0); // A slot in motion: validation fails.
+        let probe = |at: usize| {
+            match view.head(at).load(Ordering::Relaxed).cmp(&target) {
+                cmp::Ordering::Less => Probe::Above,
+                cmp::Ordering::Greater => Probe::Below,
+                cmp::Ordering::Equal => match view.word(at).load(Ordering::Acquire) {
+                    0 => Probe::At(0), // A slot in motion: validation fails.
+                    word => match key_of(word).cmp(key) {
+                        cmp::Ordering::Less => Probe::Above,
+                        cmp::Ordering::Equal => Probe::At(word),
+                        cmp::Ordering::Greater => Probe::Below,
+                    },
+                },
+            }
+        };
+        let (mut low, mut high) = (from, view.count);
+        if let Some(mut at) = self.guess(target, low, high) {
+            // From the guess on in growing steps, until the target is between two probes.
+            let mut step = GALLOP;
+            match probe(at) {
+                Probe::At(word) => return (at, word),
+                Probe::Above => loop {
+                    low = at + 1;
+                    at += step;
+                    step *= GALLOP;
+                    if at >= high {
+                        break;
                     }
-                    match key_of(word).cmp(key) {
-                        cmp::Ordering::Less => true,
-                        cmp::Ordering::Equal => return (middle, word),
-                        cmp::Ordering::Greater => false,
+                    match probe(at) {
+                        Probe::At(word) => return (at, word),
+                        Probe::Above => {}
+                        Probe::Below => {
+                            high = at;
+                            break;
+                        }
                     }
-                }
-            };
-            low = if less { middle + 1 } else { low };
-            size = if less { size - half - 1 } else { half };
+                },
+                Probe::Below => loop {
+                    high = at;
+                    if at < low + step {
+                        break;
+                    }
+                    at -= step;
+                    step *= GALLOP;
+                    match probe(at) {
+                        Probe::At(word) => return (at, word),
+                        Probe::Below => {}
+                        Probe::Above => {
+                            low = at + 1;
+                            break;
+                        }
+                    }
+                },
+            }
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match probe(middle) {
+                Probe::At(word) => return (middle, word),
+                Probe::Above => low = middle + 1,
+                Probe::Below => high = middle,
+            }
         }
         (low, 0)
+    }
+
+    /// The slot in `low..high` where a target would be if heads were spread evenly; `None`: there is no telling.
+    #[inline]
+    fn guess(&self, target: u64, low: usize, high: usize) -> Option<usize> {
+        let (first, last) = (self.first.load(Ordering::Relaxed), self.last.load(Ordering::Relaxed));
+        let slots = high.checked_sub(low)?.checked_sub(1)?;
+        if first >= last {
+            return None;
+        }
+        let part = target.saturating_sub(first) as f64 / (last - first) as f64;
+        Some(low + cmp::min((part * slots as f64) as usize, slots))
     }
 
     /// How `key` compares with the shared prefix: equal if it begins with it.
@@ -283,11 +385,17 @@ impl Slots {
             self.begin_move();
         } else {
             self.begin_move();
-            view.shift_up(index, 1, self.links);
+            view.shift_up(index, 1);
             view.write(index, head, word, link);
         }
         self.set_shape(view.count + 1, view.prefix_len);
         self.end_move();
+        if index == view.count {
+            self.last.store(head, Ordering::Relaxed);
+        }
+        if index <= self.from() {
+            self.note_first();
+        }
         old
     }
 
@@ -303,25 +411,26 @@ impl Slots {
         }
         let old = self.make_room(&mut view, rest.len());
         self.begin_move();
-        view.shift_up(index + 1, rest.len(), true);
+        view.shift_up(index + 1, rest.len());
         for (at, (key, word, link)) in rest.iter().enumerate() {
             view.write(index + 1 + at, head(key, view.prefix_len), *word, Some(*link));
         }
         view.link(index).store(link, Ordering::Release);
         self.set_shape(view.count + rest.len(), view.prefix_len);
         self.end_move();
+        self.note_ends();
         old
     }
 
     /// Makes the array large enough for `more` slots.
     fn make_room(&self, view: &mut View, more: usize) -> Option<OldArray> {
-        if view.count + more <= view.capacity {
+        let capacity = view.capacity();
+        if view.count + more <= capacity {
             return None;
         }
-        let capacity = cmp::max(cmp::max(8, view.capacity + view.capacity / 2), view.count + more);
-        let larger = new_array(capacity, self.links);
-        let new = View { array: larger, capacity, ..*view };
-        new.copy_from(view, self.links);
+        let larger = new_array(cmp::max(cmp::max(8, capacity + capacity / 2), view.count + more), self.links);
+        let new = View { array: larger, ..*view };
+        new.copy_from(view);
         // Same content: readers of either are right, and the old one is kept (invariant 3).
         self.array.store(larger, Ordering::Release);
         let old = OldArray { array: view.array.cast_mut(), links: self.links };
@@ -331,65 +440,148 @@ impl Slots {
 
     /// Removes a slot.
     pub(crate) fn remove(&self, index: usize) {
-        let (view, links) = (self.view(), self.links);
+        let view = self.view();
         assert!(index < view.count);
         self.begin_move();
-        for at in index..view.count - 1 {
-            view.head(at).store(view.head(at + 1).load(Ordering::Relaxed), Ordering::Relaxed);
-            view.word(at).store(view.word(at + 1).load(Ordering::Relaxed), Ordering::Release);
-            if links {
-                view.link(at).store(view.link(at + 1).load(Ordering::Relaxed), Ordering::Release);
-            }
+        for at in view.start(index)..view.start(view.count - 1) {
+            view.at(at).store(view.at(at + view.stride).load(Ordering::Relaxed), Ordering::Release);
         }
         self.set_shape(view.count - 1, view.prefix_len);
         self.end_move();
+        self.note_ends();
+    }
+
+    /// Fills an empty array with enough room that nobody else sees yet: slots by word, in key order, behind the longest
+    /// prefix that the first and the last key share.
+    pub(crate) fn fill<'a>(&self, words: &[u64], key_of: impl Fn(u64) -> &'a [u8]) {
+        let view = self.view();
+        assert!(view.count == 0 && words.len() <= view.capacity() && !self.links);
+        let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
+        let (first, last) = (key_of(*first), key_of(*last));
+        // A single key's whole length would fit no other key; with an order of its own, prefixes mean nothing.
+        let shared = if words.len() == 1 || self.order.is_some() {
+            0
+        } else {
+            cmp::min(common_prefix(first, last), MAX_PREFIX_BYTES)
+        };
+        self.begin_move();
+        self.store_prefix(&first[..shared]);
+        for (index, word) in words.iter().enumerate() {
+            view.write(index, head(key_of(*word), shared), *word, None);
+        }
+        self.set_shape(words.len(), shared);
+        self.end_move();
+        self.note_ends();
     }
 
     /// Chooses the prefix anew and recomputes the heads of slots `from..`. `prefix` begins every key of them (and every key
     /// that is going to be inserted before the next call); at most [`MAX_PREFIX_BYTES`] of it are used.
     pub(crate) fn set_prefix<'a>(&self, prefix: &[u8], from: usize, key_of: impl Fn(u64) -> &'a [u8]) {
+        if self.order.is_some() {
+            return;
+        }
         let prefix = &prefix[..cmp::min(prefix.len(), MAX_PREFIX_BYTES)];
         let view = self.view();
         self.begin_move();
-        for (index, word) in self.prefix.iter().enumerate() {
-            word.store(head(prefix, 8 * index), Ordering::Relaxed);
-        }
+        self.store_prefix(prefix);
         self.set_shape(view.count, prefix.len());
         for index in from..view.count {
             let key = key_of(view.word(index).load(Ordering::Relaxed));
             view.head(index).store(head(key, prefix.len()), Ordering::Relaxed);
         }
         self.end_move();
+        self.note_ends();
+    }
+
+    fn store_prefix(&self, prefix: &[u8]) {
+        for (index, word) in self.prefix.iter().enumerate() {
+            word.store(head(prefix, 8 * index), Ordering::Relaxed);
+        }
     }
 
     fn set_shape(&self, count: usize, prefix_len: usize) {
-        self.shape.store(count as u64 | (prefix_len as u64) << 32, Ordering::Relaxed);
+        self.shape.store(count as u64 | (prefix_len as u64) << 32, Ordering::Release);
     }
+
+    /// The first slot that is searched: on an array with links the first one's key means nothing.
+    fn from(&self) -> usize {
+        usize::from(self.links)
+    }
+
+    fn note_first(&self) {
+        let view = self.view();
+        if self.from() < view.count {
+            self.first.store(view.head(self.from()).load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    fn note_ends(&self) {
+        self.note_first();
+        let view = self.view();
+        if let Some(last) = view.count.checked_sub(1) {
+            self.last.store(view.head(last).load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+/// As [`Slots::search_once`], by an order of its own.
+#[cold]
+#[inline(never)]
+fn search_in_order<'a>(
+    view: &View,
+    order: &dyn CompareKeys,
+    key: &[u8],
+    from: usize,
+    key_of: &dyn Fn(u64) -> &'a [u8],
+) -> (usize, u64) {
+    let (mut low, mut high) = (from, view.count);
+    while low < high {
+        let middle = low.midpoint(high);
+        let word = view.word(middle).load(Ordering::Acquire);
+        if word == 0 {
+            return (0, 0); // A slot in motion: validation fails.
+        }
+        match order.compare(key_of(word), key) {
+            cmp::Ordering::Less => low = middle + 1,
+            cmp::Ordering::Equal => return (middle, word),
+            cmp::Ordering::Greater => high = middle,
+        }
+    }
+    (low, 0)
 }
 
 impl View {
     #[inline]
     fn at(&self, offset: usize) -> &AtomicU64 {
-        // SAFETY: callers pass offsets below the array's length, for an array that lives (invariant 3 of the module).
+        // SAFETY: callers pass offsets below the array's length, for an array that lives (invariants 3 and 5 of the module).
         unsafe { &*self.array.add(offset) }
+    }
+
+    fn capacity(&self) -> usize {
+        self.at(0).load(Ordering::Relaxed) as usize
+    }
+
+    #[inline]
+    fn start(&self, index: usize) -> usize {
+        ARRAY_HEAD + index * self.stride
     }
 
     #[inline]
     fn head(&self, index: usize) -> &AtomicU64 {
-        debug_assert!(index < self.capacity);
-        self.at(1 + index)
+        debug_assert!(index < self.capacity());
+        self.at(self.start(index))
     }
 
     #[inline]
     fn word(&self, index: usize) -> &AtomicU64 {
-        debug_assert!(index < self.capacity);
-        self.at(1 + self.capacity + index)
+        debug_assert!(index < self.capacity());
+        self.at(self.start(index) + 1)
     }
 
     #[inline]
     fn link(&self, index: usize) -> &AtomicU64 {
-        debug_assert!(index < self.capacity);
-        self.at(1 + 2 * self.capacity + index)
+        debug_assert!(index < self.capacity() && self.stride == 3);
+        self.at(self.start(index) + 2)
     }
 
     fn write(&self, index: usize, head: u64, word: u64, link: Option<u64>) {
@@ -400,25 +592,16 @@ impl View {
         }
     }
 
-    fn copy_from(&self, other: &Self, links: bool) {
-        for index in 0..other.count {
-            let link = links.then(|| other.link(index).load(Ordering::Relaxed));
-            self.write(
-                index,
-                other.head(index).load(Ordering::Relaxed),
-                other.word(index).load(Ordering::Relaxed),
-                link,
-            );
+    fn copy_from(&self, other: &Self) {
+        for at in ARRAY_HEAD..other.start(other.count) {
+            self.at(at).store(other.at(at).load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 
-    fn shift_up(&self, index: usize, by: usize, links: bool) {
-        for at in (index..self.count).rev() {
-            self.head(at + by).store(self.head(at).load(Ordering::Relaxed), Ordering::Relaxed);
-            self.word(at + by).store(self.word(at).load(Ordering::Relaxed), Ordering::Release);
-            if links {
-                self.link(at + by).store(self.link(at).load(Ordering::Relaxed), Ordering::Release);
-            }
+    fn shift_up(&self, index: usize, by: usize) {
+        let by = by * self.stride;
+        for at in (self.start(index)..self.start(self.count)).rev() {
+            self.at(at + by).store(self.at(at).load(Ordering::Relaxed), Ordering::Release);
         }
     }
 }
@@ -454,16 +637,20 @@ impl Drop for OldArray {
     }
 }
 
+fn stride(links: bool) -> usize {
+    if links { 3 } else { 2 }
+}
+
 fn array_len(capacity: usize, links: bool) -> usize {
-    1 + capacity * if links { 3 } else { 2 }
+    ARRAY_HEAD + capacity * stride(links)
 }
 
 /// A zeroed array whose first word is its capacity.
 fn new_array(capacity: usize, links: bool) -> *mut AtomicU64 {
-    let len = array_len(capacity, links);
-    let array: Box<[AtomicU64]> = (0..len).map(|_| AtomicU64::new(0)).collect();
-    array[0].store(capacity as u64, Ordering::Relaxed);
-    Box::into_raw(array).cast()
+    let array = allocate(array_len(capacity, links));
+    // SAFETY: a fresh array of at least one word.
+    unsafe { &*array }.store(capacity as u64, Ordering::Relaxed);
+    array
 }
 
 /// # Safety
@@ -472,8 +659,52 @@ unsafe fn free_array(array: *mut AtomicU64, links: bool) {
     // SAFETY: by contract.
     unsafe {
         let capacity = (*array).load(Ordering::Relaxed) as usize;
-        drop(Box::from_raw(ptr::slice_from_raw_parts_mut(array, array_len(capacity, links))));
+        free(array, array_len(capacity, links));
     }
+}
+
+#[cfg(not(loom))]
+fn footprint(words: usize) -> usize {
+    page_memory::footprint(8 * words)
+}
+
+/// `words` words of zero.
+#[cfg(not(loom))]
+fn allocate(words: usize) -> *mut AtomicU64 {
+    let array = page_memory::allocate(8 * words).cast::<AtomicU64>().as_ptr();
+    for at in 0..words {
+        // SAFETY: a fresh allocation of so many bytes, aligned to eight.
+        unsafe { array.add(at).write(AtomicU64::new(0)) };
+    }
+    array
+}
+
+/// # Safety
+/// `array` came from [`allocate`] with the same `words`, and nobody uses it any more.
+#[cfg(not(loom))]
+unsafe fn free(array: *mut AtomicU64, words: usize) {
+    // SAFETY: by contract; the pointer isn't null, and atomics need no destructor.
+    unsafe { page_memory::free(ptr::NonNull::new_unchecked(array).cast(), 8 * words) };
+}
+
+#[cfg(loom)]
+fn footprint(words: usize) -> usize {
+    8 * words
+}
+
+/// `words` words of zero. Loom's atomics are no plain words.
+#[cfg(loom)]
+fn allocate(words: usize) -> *mut AtomicU64 {
+    let array: Box<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
+    Box::into_raw(array).cast()
+}
+
+/// # Safety
+/// `array` came from [`allocate`] with the same `words`, and nobody uses it any more.
+#[cfg(loom)]
+unsafe fn free(array: *mut AtomicU64, words: usize) {
+    // SAFETY: by contract.
+    drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(array, words)) });
 }
 
 /// Eight bytes of `key` from `skip` on, big-endian, padded with zeros.
@@ -543,6 +774,47 @@ mod tests {
         assert_eq!(slots.search(b"app", 0, key_of), Found { index: 0, word: 0, sequence: slots.sequence() });
     }
 
+    /// Heads that are spread evenly, crowded at one end, crowded at both, and all equal: every key is found, and every gap.
+    #[rstest::rstest]
+    #[case::even(|n| (n as u64 * 1_000).to_be_bytes().to_vec())]
+    #[case::growing(|n| 1_u64.unbounded_shl(n as u32 / 4).wrapping_add(n as u64).to_be_bytes().to_vec())]
+    #[case::shrinking(|n: usize| (u64::MAX - 1_000 - (1_u64 << 60 >> (n / 4)) + n as u64).to_be_bytes().to_vec())]
+    #[case::one_far_away(|n| (if n == 199 { u64::MAX } else { n as u64 }).to_be_bytes().to_vec())]
+    #[case::equal_heads(|n| format!("{:a>40}{n:04}", "").into_bytes())]
+    #[case::unequal_lengths(|n| vec![b'a' + (n / 40) as u8; 1 + n % 40])]
+    fn searches_end_at_the_key_on_any_distribution(#[case] key: fn(usize) -> Vec<u8>) {
+        let mut keys: Vec<Vec<u8>> = (0..200).map(key).collect();
+        keys.sort();
+        keys.dedup();
+        assert!(keys.len() > 150, "{}", keys.len());
+        let keys: Vec<Vec<u8>> = keys.into_iter().flat_map(|key| [key.clone(), [&key[..], &[0]].concat()]).collect();
+        let mut present: Vec<&[u8]> = keys.iter().step_by(2).map(|key| &key[..]).collect();
+        present.sort_unstable();
+        let key_of = |word: u64| present[word as usize - 1];
+        let words: Vec<u64> = (1..=present.len() as u64).collect();
+        let filled = Slots::with_capacity(present.len(), false);
+        filled.fill(&words, key_of);
+        let grown = Slots::with_capacity(1, false);
+        let mut old = Vec::new();
+        for step in 0..present.len() {
+            let index = step * 83 % present.len();
+            let found = grown.search(present[index], 0, key_of);
+            if found.word == 0 {
+                old.extend(grown.insert(found.index, present[index], index as u64 + 1, None));
+            }
+        }
+        for slots in [&filled, &grown] {
+            assert_eq!(slots.len(), present.len());
+            for key in &keys {
+                let found = slots.search(key, 0, key_of);
+                match present.binary_search(&&key[..]) {
+                    Ok(index) => assert_eq!((found.index, found.word), (index, index as u64 + 1)),
+                    Err(index) => assert_eq!((found.index, found.word), (index, 0)),
+                }
+            }
+        }
+    }
+
     #[test]
     fn descending_takes_the_last_key_not_greater() {
         let slots = Slots::with_capacity(2, true);
@@ -559,7 +831,7 @@ mod tests {
 
     #[test]
     fn a_reader_beside_a_writer_always_finds_what_stays() {
-        let rounds = if cfg!(miri) { 20 } else { 3_000 };
+        let rounds = if cfg!(miri) { 5 } else { 3_000 };
         let (slots, old) = filled(&[3], b"");
         let old = std::sync::Mutex::new(old);
         std::thread::scope(|scope| {
@@ -589,19 +861,115 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use super::*;
+    use crate::sync::model::check;
     use loom::sync::Arc;
+    use loom::thread;
+
+    const KEYS: [&[u8]; 5] = [b"a1", b"a2", b"a3", b"a4", b"b"];
+
+    /// Word `n` stands for `KEYS[n - 1]`.
+    fn key_of(word: u64) -> &'static [u8] {
+        KEYS[word as usize - 1]
+    }
+
+    fn filled(capacity: usize, links: bool, words: &[u64]) -> Arc<Slots> {
+        let slots = Slots::with_capacity(capacity, links);
+        for (index, word) in words.iter().enumerate() {
+            let link = links.then_some(100 + word);
+            assert!(slots.insert(index, key_of(*word), *word, link).is_none());
+        }
+        Arc::new(slots)
+    }
+
+    /// Whatever `write` does, a reader that looks for each of `words` finds it.
+    fn always_found(
+        capacity: usize,
+        words: &'static [u64],
+        stay: &'static [u64],
+        write: fn(&Slots) -> Option<OldArray>,
+    ) {
+        loom::model(move || {
+            let slots = filled(capacity, false, words);
+            let reader = {
+                let slots = Arc::clone(&slots);
+                thread::spawn(move || {
+                    for word in stay {
+                        assert_eq!(slots.search(key_of(*word), 0, key_of).word, *word);
+                    }
+                })
+            };
+            let old = write(&slots);
+            reader.join().unwrap();
+            drop(old);
+        });
+    }
 
     #[test]
     fn an_insert_before_a_key_never_hides_it() {
+        always_found(2, &[2], &[2], |slots| slots.insert(0, KEYS[0], 1, None));
+    }
+
+    #[test]
+    fn an_insert_into_a_larger_array_never_hides_a_key() {
+        always_found(1, &[2], &[2], |slots| slots.insert(0, KEYS[0], 1, None));
+    }
+
+    #[test]
+    fn a_removal_before_a_key_never_hides_it() {
+        always_found(2, &[1, 2], &[2], |slots| {
+            slots.remove(0);
+            None
+        });
+    }
+
+    #[test]
+    fn another_shared_prefix_never_hides_a_key() {
+        always_found(2, &[1, 2], &[2], |slots| {
+            slots.set_prefix(b"a", 0, key_of);
+            None
+        });
+    }
+
+    /// A position is good for as long as the sequence number stays: what is read at it is the key that was found there.
+    #[test]
+    fn a_validated_position_is_that_of_the_key() {
         loom::model(|| {
-            let key_of = |word: u64| -> &'static [u8] { [b"b".as_slice(), b"a"][word as usize - 1] };
-            let slots = Arc::new(Slots::with_capacity(2, false));
-            assert!(slots.insert(0, b"b", 1, None).is_none());
+            let slots = filled(3, false, &[1, 3]);
             let reader = {
                 let slots = Arc::clone(&slots);
-                loom::thread::spawn(move || assert_eq!(slots.search(b"b", 0, key_of).word, 1))
+                thread::spawn(move || {
+                    let found = slots.search(KEYS[2], 0, key_of);
+                    let word = slots.word(found.index);
+                    if slots.validate(found.sequence) {
+                        assert_eq!(word, 3);
+                    }
+                })
             };
-            assert!(slots.insert(0, b"a", 2, None).is_none());
+            assert!(slots.insert(1, KEYS[1], 2, None).is_none());
+            reader.join().unwrap();
+        });
+    }
+
+    /// A child is replaced by two: a descent gets the old link, or the one of the two that covers its key; and the new
+    /// right one can't be found by somebody who then finds the old link for a key of the left one.
+    #[test]
+    fn a_child_is_replaced_by_two_in_one_step() {
+        check(2, || {
+            let slots = filled(4, true, &[1, 4]);
+            let reader = {
+                let slots = Arc::clone(&slots);
+                thread::spawn(move || {
+                    let right = slots.descend(KEYS[2], false, key_of);
+                    let left = slots.descend(KEYS[0], false, key_of);
+                    match right.link {
+                        101 => assert!([101, 201].contains(&left.link), "{left:?}"),
+                        202 => assert_eq!((right.word, left.link, left.next), (2, 201, 2)),
+                        link => panic!("link {link}"),
+                    }
+                    assert_eq!(slots.descend(KEYS[3], false, key_of).link, 104);
+                })
+            };
+            assert!(slots.replace(0, 201, &[(KEYS[1], 2, 202)]).is_none());
             reader.join().unwrap();
         });
     }

@@ -40,7 +40,7 @@ mod tree;
 mod work;
 
 pub(crate) use bucket::Bucket;
-pub(crate) use name::object_name;
+pub(crate) use name::{TREE_PREFIX, object_name};
 pub(crate) use remove::{objects_of, remove_objects};
 pub(crate) use service::{TableStorage, Tiered, in_memory_error};
 pub(crate) use settings::{IDENTITY_KEY, Settings};

@@ -12,11 +12,11 @@
 //! 4. `oldest` never decreases and never exceeds the `min` of a snapshot in use, an unresolved id, or the id counter.
 
 use super::{Snapshot, TxnId};
+use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::reclaim::Reclaimer;
 use crate::sync::spin;
 use hardwired_plugin::{Error, ErrorCode, Result};
-use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// Sessions that the engine itself uses, beyond `session_max` (API specification, section 5).
@@ -213,5 +213,93 @@ fn settled(id: &AtomicU64) -> u64 {
             ALLOCATING => spin(&mut rounds),
             id => return id,
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::model::check;
+    use loom::thread;
+
+    fn snapshot(global: &TxnGlobal, slot: usize) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        global.refresh(slot, &mut snapshot, &mut Taken::default());
+        snapshot
+    }
+
+    /// Who sees a transaction sees everything that it wrote before it resolved.
+    #[test]
+    fn a_snapshot_contains_a_transaction_whole_or_not_at_all() {
+        check(3, || {
+            let global = TxnGlobal::with_capacity(2);
+            let (writer, reader) = (global.take_slot().unwrap(), global.take_slot().unwrap());
+            let written = Arc::new(AtomicU64::new(0));
+            let thread = {
+                let (global, written) = (Arc::clone(&global), Arc::clone(&written));
+                thread::spawn(move || {
+                    let id = global.allocate_id(writer);
+                    written.store(id, Ordering::Release);
+                    global.resolve_id(writer);
+                })
+            };
+            let snapshot = snapshot(&global, reader);
+            if snapshot.contains(1) {
+                assert_eq!(written.load(Ordering::Acquire), 1);
+            }
+            thread.join().unwrap();
+        });
+    }
+
+    /// As above, when the snapshot of the transaction before is taken again because nothing seems to have changed.
+    #[test]
+    fn a_snapshot_that_is_taken_again_is_no_older_than_what_was_seen_before() {
+        check(3, || {
+            let global = TxnGlobal::with_capacity(2);
+            let (writer, reader) = (global.take_slot().unwrap(), global.take_slot().unwrap());
+            let (mut snapshot, mut taken) = (Snapshot::default(), Taken::default());
+            let resolved = Arc::new(AtomicU64::new(0));
+            let id = global.allocate_id(writer);
+            global.refresh(reader, &mut snapshot, &mut taken);
+            global.unpin(reader);
+            assert!(!snapshot.contains(id));
+            let thread = {
+                let (global, resolved) = (Arc::clone(&global), Arc::clone(&resolved));
+                thread::spawn(move || {
+                    global.resolve_id(writer);
+                    resolved.store(1, Ordering::Release);
+                    global.update_oldest();
+                })
+            };
+            let before = resolved.load(Ordering::Acquire) == 1;
+            global.refresh(reader, &mut snapshot, &mut taken);
+            assert!(!before || snapshot.contains(id), "its resolution was known");
+            assert!(global.oldest_id() <= snapshot.min);
+            thread.join().unwrap();
+        });
+    }
+
+    /// Invariant 4, with everybody at work: what a snapshot doesn't contain is not below the oldest id.
+    #[test]
+    fn the_oldest_id_does_not_pass_a_snapshot_in_use() {
+        check(3, || {
+            let global = TxnGlobal::with_capacity(3);
+            let slots = [(); 3].map(|()| global.take_slot().unwrap());
+            global.allocate_id(slots[2]);
+            let writer = {
+                let global = Arc::clone(&global);
+                thread::spawn(move || global.resolve_id(slots[2]))
+            };
+            let scanner = {
+                let global = Arc::clone(&global);
+                thread::spawn(move || global.update_oldest())
+            };
+            let snapshot = snapshot(&global, slots[0]);
+            scanner.join().unwrap();
+            assert!(global.oldest_id() <= snapshot.min, "{snapshot:?}");
+            global.update_oldest();
+            assert!(global.oldest_id() <= snapshot.min, "{snapshot:?}");
+            writer.join().unwrap();
+        });
     }
 }

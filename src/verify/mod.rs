@@ -35,7 +35,7 @@ mod report;
 mod tests;
 mod walk;
 
-use crate::block::{BlockManager, BlockSettings, CheckpointCookie, OpenMode, Verifier};
+use crate::block::{BlockManager, BlockSettings, BlockTransform, CheckpointCookie, OpenMode, Verifier};
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
 use crate::metadata::{Checkpoint, METADATA_URI};
 use crate::page::time_aggregate::TimeAggregate;
@@ -93,6 +93,8 @@ pub struct VerifyInput<'a> {
     pub uri: &'a str,
     /// Its block settings.
     pub block: BlockSettings,
+    /// What is done to its blocks.
+    pub transform: BlockTransform,
     /// Its kind of tree.
     pub kind: TreeKind,
     /// The order of its keys; `None`: byte-wise.

@@ -12,7 +12,7 @@ use crate::page::row_leaf::{RowKey, RowLeaf};
 use crate::page::time_aggregate::TimeAggregate;
 use crate::page::verify::{PageContext, ReadOverflow, last_key, root_error, verify_page};
 use crate::page::verify_tree::{TimeContext, check_address_kind, check_times, check_write_gen};
-use crate::page::{HEADER_SIZE, overflow, transform};
+use crate::page::{HEADER_SIZE, overflow};
 use crate::{Error, Result};
 
 /// Deeper trees can't be opened, so they are errors here too.
@@ -308,11 +308,10 @@ impl File<'_> {
         self.input.compare.unwrap_or(&|a: &[u8], b: &[u8]| a.cmp(b))
     }
 
-    /// A block of the tree, its padding included.
+    /// A block of the tree; one that is neither compressed nor encrypted with its padding.
     fn read(&self, address: &Address) -> Result<Vec<u8>> {
-        let block = self.manager.read(address)?;
-        transform::plain_image(&block).map_err(|error| self.located(address.offset, error))?;
-        Ok(block)
+        let block = self.input.transform.open(self.manager.read(address)?);
+        block.map_err(|error| self.located(address.offset, error))
     }
 
     /// An overflow item.

@@ -67,7 +67,7 @@ fn metadata_calls_follow_the_vectors() {
 #[case("Compatibility version")]
 #[case("Live Restore")]
 fn the_turtles_keys_are_not_changed(#[case] key: &str) {
-    let Opened { services, .. } = open();
+    let Opened { connection: _connection, services, .. } = open();
     for (verb, result) in [
         ("insert", services.metadata_insert(key, "a=1")),
         ("update", services.metadata_update(key, "a=1")),
@@ -87,7 +87,7 @@ fn the_turtles_keys_are_not_changed(#[case] key: &str) {
 #[case("app:x", "a\0b")]
 #[case("app\nx", "a=1")]
 fn what_a_row_cannot_hold_is_refused(#[case] key: &str, #[case] value: &str) {
-    let Opened { services, .. } = open();
+    let Opened { connection: _connection, services, .. } = open();
     assert_eq!(code(services.metadata_insert(key, value)), ErrorCode::EINVAL);
 }
 
@@ -130,7 +130,7 @@ fn messages_have_the_extensions_category_and_are_filtered_by_level() {
 
 #[test]
 fn packing_follows_the_vectors_and_refuses_what_does_not_fit() {
-    let Opened { services, .. } = open();
+    let Opened { connection: _connection, services, .. } = open();
     // struct_pack of the vectors: 8761626300.
     let packed = services.pack("iS", &[PackValue::Int(7), PackValue::Str("abc")]).unwrap();
     assert_eq!(packed, [0x87, b'a', b'b', b'c', 0]);

@@ -48,16 +48,26 @@ fn row_store_cursors() {
 
 #[test]
 fn cursor_bounds() {
+    replay("api-bounds.json", &[("column", "column stores"), ("truncate-bounds", "truncate")], api::run);
+}
+
+#[test]
+fn schema() {
     replay(
-        "api-bounds.json",
+        "api-schema.json",
         &[
-            ("column", "column stores"),
-            ("truncate-bounds", "truncate"),
-            ("index-bounds", "indices"),
-            ("table-bounds", "column groups"),
+            ("index-recno", "column stores"),
+            ("drop", "backup cursors; tests/schema.rs has the rest"),
+            ("truncate", "truncate"),
+            ("verify-salvage-compact", "salvage and compact"),
         ],
         api::run,
     );
+}
+
+#[test]
+fn more_schema() {
+    replay("api-schema-extra.json", &[("fixed-width-truncation", "column stores")], api::run);
 }
 
 #[test]

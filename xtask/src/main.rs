@@ -4,6 +4,7 @@
 //! found and exits with status 1.
 
 mod config_schema;
+mod features;
 mod fuzz;
 mod fuzz_seeds;
 mod sizes;
@@ -18,6 +19,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
 
   tidy                                 check the repository: layers, file lengths, unsafe code, documents
   config-schema [--check]              write src/config/schema/generated.rs from data/config-schema.json, or compare
+  features                             list the root package's features, one a line
   fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
   fuzz-seeds                           rebuild fuzz/seeds from tests/data
   sizes                                measure the program with each feature (minutes), into docs/binary-size.md
@@ -41,6 +43,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["tidy"] => tidy::run(root),
         ["config-schema"] => config_schema::write(),
         ["config-schema", "--check"] => config_schema::check(),
+        ["features"] => features::run(root),
         ["fuzz", rest @ ..] => fuzz::run(root, rest),
         ["fuzz-seeds"] => fuzz_seeds::run(root),
         ["sizes"] => sizes::run(root),

@@ -64,6 +64,7 @@ const OPEN: &[Entry] = &[
     ("block_cache.size", OFF),
     ("block_cache.system_ram", OFF),
     ("block_cache.type", OFF),
+    ("builtin_extension_config", Supported),
     ("cache_cursors", PACE),
     ("cache_max_wait_ms", Supported),
     ("cache_overhead", Supported),
@@ -87,6 +88,9 @@ const OPEN: &[Entry] = &[
     ("create", Supported),
     ("debug_mode.corruption_abort", NoEffect("damage never aborts the process here")),
     ("debug_mode.tiered_flush_error_continue", NoEffect("errors of a flush never panic the connection here")),
+    ("encryption.keyid", Supported),
+    ("encryption.name", Supported),
+    ("encryption.secretkey", Supported),
     ("error_prefix", Supported),
     ("eviction.evict_sample_inmem", PACE),
     ("eviction.evict_use_softptr", PACE),
@@ -175,13 +179,17 @@ const OBJECT: &[Entry] = &[
     ("allocation_size", Supported),
     ("app_metadata", Supported),
     ("block_allocation", Supported),
+    ("block_compressor", Supported),
     ("cache_resident", Supported),
     ("checkpoint", Supported),
     ("checkpoint_backup_info", Supported),
     ("checkpoint_lsn", NO_LOG),
     ("checksum", Supported),
+    ("collator", Supported),
     ("columns", Supported),
     ("dictionary", SPACE),
+    ("encryption.keyid", Supported),
+    ("encryption.name", Supported),
     ("exclusive", Supported),
     ("format", Supported),
     ("id", Supported),
@@ -225,7 +233,8 @@ const OBJECT: &[Entry] = &[
 ];
 
 /// The one column group of a simple table.
-const COLGROUP: &[Entry] = &[("app_metadata", Supported), ("columns", Supported), ("source", Supported)];
+const COLGROUP: &[Entry] =
+    &[("app_metadata", Supported), ("collator", Supported), ("columns", Supported), ("source", Supported)];
 
 const ALTER: &[Entry] = &[
     ("access_pattern_hint", PACE),

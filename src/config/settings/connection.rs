@@ -1,10 +1,10 @@
 //! The settings of a connection.
 
-use hardwired_plugin::config::{Config, ItemKind};
+use hardwired_plugin::config::Config;
 
 use super::{count, count_u32, flag};
+use crate::config::built;
 use crate::config::sources::Release;
-use crate::config::{built, schema};
 use crate::{Error, Result};
 
 /// What `wiredtiger_open` was asked for.
@@ -44,8 +44,6 @@ pub struct ConnectionSettings {
     pub checkpoint_wait_s: u32,
     /// `verbose`, in the order given.
     pub verbose: Vec<VerboseLevel>,
-    /// `extensions`: those to load in the normal phase, in the order given.
-    pub extensions: Vec<ExtensionEntry>,
 }
 
 /// How full the cache may get, in bytes.
@@ -74,21 +72,6 @@ pub struct VerboseLevel {
     pub category: String,
     /// Messages up to this level are written: 0 to 5, 1 if none is given.
     pub level: u8,
-}
-
-/// One entry of `extensions`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExtensionEntry {
-    /// The name, or the path of a library that means a name.
-    pub name: String,
-    /// `config`: what the extension is given, without the quotes or brackets around it; empty if nothing.
-    pub config: String,
-    /// `early_load`: before any file of the home is touched.
-    pub early_load: bool,
-    /// `entry`: the name of the entry function.
-    pub entry: String,
-    /// `terminate`: the name of the function to run at close.
-    pub terminate: String,
 }
 
 impl ConnectionSettings {
@@ -121,7 +104,6 @@ impl ConnectionSettings {
             eviction_threads_max: eviction_threads_max(config)?,
             checkpoint_wait_s: count_u32(config, "checkpoint.wait")?,
             verbose: VerboseLevel::from_config(config)?,
-            extensions: ExtensionEntry::from_config(config, false)?,
         })
     }
 }
@@ -193,41 +175,5 @@ impl VerboseLevel {
             levels.push(Self { category: category.text().to_owned(), level });
         }
         Ok(levels)
-    }
-}
-
-impl ExtensionEntry {
-    /// The entries of `extensions` for one phase, in the order given: of the
-    /// [preliminary stack](crate::config::sources::Sources::preliminary) for the early phase, of the whole stack for
-    /// the normal one. The list is taken whole from the last source that has one.
-    ///
-    /// # Errors
-    /// `EINVAL` for an option that an entry doesn't have or whose value has another type.
-    pub fn from_config(config: Config<'_>, early: bool) -> Result<Vec<Self>> {
-        let mut entries = Vec::new();
-        for item in config.require("extensions")?.items() {
-            let (name, options) = item?;
-            let name = name.text();
-            let options = options.text();
-            crate::config::check(&schema::WT_CONNECTION_LOAD_EXTENSION, options)
-                .map_err(|error| Error::invalid(format!("extension '{name}': {error}")))?;
-            let options = Config::with(std::slice::from_ref(&schema::WT_CONNECTION_LOAD_EXTENSION.base), options);
-            let given = options.require("config")?;
-            let config = match given.kind() {
-                ItemKind::Struct => given.text().get(1..given.text().len().saturating_sub(1)).unwrap_or(""),
-                _ => given.text(),
-            };
-            let entry = Self {
-                name: name.to_owned(),
-                config: config.to_owned(),
-                early_load: flag(options, "early_load")?,
-                entry: options.require("entry")?.text().to_owned(),
-                terminate: options.require("terminate")?.text().to_owned(),
-            };
-            if entry.early_load == early {
-                entries.push(entry);
-            }
-        }
-        Ok(entries)
     }
 }

@@ -9,7 +9,7 @@ mod connection;
 mod file;
 mod session;
 
-pub use connection::{ConnectionSettings, EvictionLevels, ExtensionEntry, VerboseLevel};
+pub use connection::{ConnectionSettings, EvictionLevels, VerboseLevel};
 pub use file::{Checksum, CreateSettings, FileSettings, split_size};
 pub use session::{
     BoundAction, BoundSettings, CheckpointDrop, CheckpointSettings, CursorSettings, DropSettings, Isolation,

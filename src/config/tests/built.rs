@@ -108,7 +108,7 @@ fn the_tables_name_only_keys_of_the_schema_and_each_once() {
 }
 
 #[rstest]
-#[case("block_compressor=none,collator=none,encryption=(name=none)")]
+#[case("tiered_storage=(name=none),source=\"\"")]
 #[case("block_compressor=,log=(enabled=false),dictionary=100")]
 #[case("import=(enabled=true),import=(enabled=false)")]
 #[case("key_format=S,value_format=SiuQ,columns=(a,b,c,d,e),allocation_size=512B")]
@@ -120,12 +120,8 @@ fn values_that_mean_the_default_are_accepted(#[case] config: &str) {
 
 #[rstest]
 #[case(
-    "block_compressor=snappy",
-    "WT_SESSION.create: 'block_compressor=snappy' is valid in WiredTiger but not built in hardwired"
-)]
-#[case(
-    "encryption=(name=rotn,keyid=5)",
-    "WT_SESSION.create: 'encryption.name=rotn' is valid in WiredTiger but not built in hardwired"
+    "tiered_storage=(name=dir_store)",
+    "WT_SESSION.create: 'tiered_storage.name=dir_store' is valid in WiredTiger but not built in hardwired"
 )]
 #[case(
     "key_format=r",
@@ -156,7 +152,6 @@ fn files_of_other_engines_are_refused_when_opened_and_only_if_need_be() {
     let refuse = |more: &str, readonly| refuse_file(Config::single(&entry(more)), readonly);
     refuse("checkpoint=(a=(addr=\"01\",order=1)),checkpoint_lsn=(1,128),unknown_key=5", false).unwrap();
     refuse("live_restore=(bitmap=,nbits=0)", false).unwrap();
-    assert!(refuse("block_compressor=snappy", true).is_err());
     assert!(refuse("key_format=r,value_format=8t", true).is_err());
     assert!(refuse("live_restore=(bitmap=ff,nbits=8)", true).is_err());
     refuse("checkpoint_backup_info=(1=(id=0))", true).unwrap();

@@ -27,7 +27,7 @@ fn the_defaults_of_a_connection() {
         checkpoint_target: 5 * percent,
     };
     assert_eq!(settings.eviction, levels);
-    assert_eq!((settings.extensions, settings.verbose), (vec![], vec![]));
+    assert_eq!(settings.verbose, []);
 }
 
 #[test]
@@ -65,29 +65,16 @@ fn contradictions_of_a_connection_are_refused(#[case] config: &str, #[case] mess
 }
 
 #[test]
-fn extensions_keep_their_order_and_their_phase() {
-    let config = "extensions=[z.so,\"/lib/libwiredtiger_snappy.so\"=(config=\"a=1,b=2\"),\
-        kek-mock=(config=[key_expires=3],early_load,entry=e,terminate=t),a.so=(config={\"x\":1})],verbose=[api,read:3]";
-    let stack = [WIREDTIGER_OPEN_ALL.base, "extensions=[replaced]", config];
-    let normal = ConnectionSettings::from_stack(&stack, "").unwrap();
-    let names: Vec<(&str, &str)> = normal.extensions.iter().map(|e| (e.name.as_str(), e.config.as_str())).collect();
-    assert_eq!(names, [("z.so", ""), ("/lib/libwiredtiger_snappy.so", "a=1,b=2"), ("a.so", "\"x\":1")]);
-    assert_eq!(normal.extensions[0].entry, "wiredtiger_extension_init");
-    let early = ExtensionEntry::from_config(crate::config::Config::new(&stack), true).unwrap();
-    assert_eq!(early.len(), 1);
-    let entry = &early[0];
-    assert_eq!((entry.name.as_str(), entry.config.as_str()), ("kek-mock", "key_expires=3"));
-    assert_eq!((entry.entry.as_str(), entry.terminate.as_str(), entry.early_load), ("e", "t", true));
-    let verbose: Vec<(&str, u8)> = normal.verbose.iter().map(|v| (v.category.as_str(), v.level)).collect();
+fn verbose_keeps_its_order() {
+    let stack = [WIREDTIGER_OPEN_ALL.base, "verbose=[api,read:3]"];
+    let settings = ConnectionSettings::from_stack(&stack, "").unwrap();
+    let verbose: Vec<(&str, u8)> = settings.verbose.iter().map(|v| (v.category.as_str(), v.level)).collect();
     assert_eq!(verbose, [("api", 1), ("read", 3)]);
-
-    let error = open("extensions=[x.so=(foo=1)]").unwrap_err();
-    assert_eq!(error.to_string(), "extension 'x.so': unknown configuration key 'foo'");
 }
 
 #[test]
 fn what_is_not_built_is_refused_when_opening() {
-    for config in ["in_memory", "log=(enabled)", "encryption=(name=rotn)", "salvage", "statistics=(all)"] {
+    for config in ["in_memory", "log=(enabled)", "salvage", "statistics=(all)"] {
         let error = open(config).unwrap_err();
         assert_eq!(error.code(), ErrorCode::ENOTSUP, "{config}");
     }

@@ -215,6 +215,56 @@ fn aggregates_follow_the_rows_through_a_rebalancing() {
     }
 }
 
+/// Rows that are copied as cells give the same pages as rows that are appended one by one, wherever pages are cut.
+#[rstest::rstest]
+#[case::default(LeafConfig::default())]
+#[case::small(LeafConfig { page_max: 4096, allocation_size: 512, ..LeafConfig::default() })]
+#[case::whole_separators(LeafConfig { internal_key_truncate: false, ..LeafConfig::default() })]
+#[case::bulk(LeafConfig { bulk: true, ..LeafConfig::default() })]
+fn cells_and_rows_make_the_same_pages(#[case] config: LeafConfig) {
+    for (count, value_len) in [(1, 10), (3000, 30), (3000, 100), (40, 900)] {
+        let rows = numbered(count, value_len);
+        let expected = write(config, &rows).pages;
+        let mut writer = RowLeafWriter::new(LeafConfig { page_max: 512, allocation_size: 512, ..config });
+        writer = writer.with_config(config);
+        let mut sink = Collect::default();
+        let (mut next, mut copied) = (0, 0);
+        while next < rows.len() {
+            let (mut cells, mut taken, mut last_key) = (Vec::new(), 0, 0..0);
+            while let Some((key, value)) = rows.get(next + taken) {
+                let before = cells.len();
+                cell_write::push_key(&mut cells, 0, key);
+                let key_end = cells.len();
+                cell_write::push_value(&mut cells, &TimeWindow::DEFAULT, 0, value);
+                if cells.len() > writer.room_for_cells() || taken == 7 {
+                    cells.truncate(before);
+                    break;
+                }
+                last_key = key_end - key.len()..key_end;
+                taken += 1;
+            }
+            if taken == 0 {
+                let (key, value) = &rows[next];
+                writer.append(key, LeafValue::Bytes(value), None, &mut sink).unwrap();
+                next += 1;
+            } else {
+                writer.append_cells(&cells, taken as u32, last_key);
+                next += taken;
+                copied += taken;
+            }
+        }
+        writer.finish(&mut sink).unwrap();
+        assert_eq!(sink.pages, expected);
+        let fits = 2 * value_len < config.key_limit();
+        assert!(copied > count / 2 || count == 1 || !fits, "{copied} of {count}");
+    }
+    for config in [LeafConfig { prefix_compression: true, ..config }, LeafConfig { dictionary: 10, ..config }] {
+        let mut writer = RowLeafWriter::new(LeafConfig::default()).with_config(config);
+        writer.append(b"key", LeafValue::Bytes(b"value"), None, &mut Collect::default()).unwrap();
+        assert_eq!(writer.room_for_cells(), 0, "cells may refer to others");
+    }
+}
+
 #[test]
 fn a_writer_can_be_used_again() {
     let (mut writer, rows) =

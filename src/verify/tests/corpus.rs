@@ -75,6 +75,7 @@ fn verify_home(home: &Path) -> Vec<(String, Result<VerifyReport>)> {
                 uri,
                 block: block_settings(value),
                 kind: TreeKind::of(formats[0], formats[1]),
+                transform: crate::block::BlockTransform::default(),
                 compare: None,
                 checkpoints,
                 base_write_gen: base,

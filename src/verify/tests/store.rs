@@ -105,6 +105,7 @@ impl Store {
             uri: URI,
             block: BlockSettings { allocation_size: self.settings.allocation_size, ..BlockSettings::default() },
             kind: TreeKind::Row,
+            transform: crate::block::BlockTransform::default(),
             compare: None,
             checkpoints: &self.checkpoints,
             base_write_gen: ConnectionBase::NEW,

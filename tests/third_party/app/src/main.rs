@@ -43,6 +43,7 @@ fn main() -> Result<()> {
         let value: Option<String> = cursor.get(key)?;
         println!("{key}: {value:?}");
     }
-    drop((cursor, session));
+    drop(cursor);
+    drop(session);
     connection.close("")
 }

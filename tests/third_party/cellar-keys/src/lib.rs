@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use hardwired_plugin::Result;
-use hardwired_plugin::extension::{Extension, ExtensionContext, MessageLevel};
+use hardwired_plugin::extension::{Extension, ExtensionContext};
 use hardwired_plugin::key_provider::{KeyBlob, KeyProvider, StoredKey};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ hardwired_plugin::register_extension! {
 }
 
 fn open(context: &ExtensionContext<'_>) -> Result<Arc<dyn KeyProvider>> {
-    context.messages().message(MessageLevel::Info, &format!("cellar-keys: opened with '{}'", context.config()));
+    println!("cellar-keys: opened with '{}'", context.config());
     Ok(Arc::new(Cellar { key: Mutex::new(context.config().as_bytes().to_vec()), stored: AtomicBool::new(false) }))
 }
 

@@ -1,26 +1,31 @@
-//! Memory for page images, apart from the general allocator.
+//! Memory for pages, apart from the general allocator.
 //!
 //! Pages come and go by the ten-thousand, are made by one thread and freed by another, and differ in size by a few
 //! kilobytes. A general allocator with an arena per thread keeps what was freed in each of them, so that a process needs a
-//! multiple of the configured cache. Here, chunks of [`CHUNK_BYTES`] are taken from the system, cut into equal slots of
-//! one size class (a multiple of [`UNIT_BYTES`]), shared by all threads, and returned as soon as they are empty.
+//! multiple of the configured cache. Here, chunks of [`CHUNK_BYTES`] (see `regions`) are cut into equal slots of one size
+//! class, shared by all threads, and given back when they are empty.
 //!
 //! Invariants:
 //! 1. A chunk's address is a multiple of its size, so that a slot's address tells its chunk.
-//! 2. A slot is either handed out (owned by one [`PageBuffer`]) or in its chunk's free list.
-//! 3. What is larger than the largest class, or much smaller than the smallest, comes from the general allocator.
+//! 2. A slot is either handed out (owned by whoever called [`allocate`]) or in its chunk's free list.
+//! 3. What is larger than the largest class, or smaller than [`SMALL_BYTES`], comes from the general allocator.
 #![allow(unsafe_code, reason = "an allocator; the invariants are above")]
 
+mod regions;
+
 use parking_lot::Mutex;
+use regions::{CHUNK_BYTES, Regions};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-const UNIT_BYTES: usize = 4 << 10;
-const CLASSES: usize = 16;
-const CHUNK_BYTES: usize = 256 << 10;
+/// Less than this is not a page's main part.
+const SMALL_BYTES: usize = 512;
+/// Sizes of slots: steps of one, two and four kilobytes up to these limits.
+const STEPS: [(usize, usize); 3] = [(1 << 10, 8 << 10), (2 << 10, 32 << 10), (4 << 10, 64 << 10)];
+const CLASSES: usize = 28;
 
 /// An immutable run of bytes.
 pub(crate) struct PageBuffer {
@@ -46,6 +51,7 @@ unsafe impl Send for Chunk {}
 
 /// Chunks by address, and for each class the chunks that have free slots.
 struct Pool {
+    regions: Regions,
     chunks: HashMap<usize, Chunk>,
     with_free: [Vec<usize>; CLASSES],
 }
@@ -63,11 +69,11 @@ impl PageBuffer {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
         Self { bytes: target, len: bytes.len() }
     }
+}
 
-    /// Bytes of memory a buffer of `len` bytes takes.
-    pub(crate) fn footprint(len: usize) -> usize {
-        class_of(len).map_or(len, |class| (class + 1) * UNIT_BYTES)
-    }
+/// Bytes of memory that `len` bytes from [`allocate`] take.
+pub(crate) fn footprint(len: usize) -> usize {
+    class_of(len).map_or(len, slot_bytes)
 }
 
 impl Deref for PageBuffer {
@@ -124,14 +130,37 @@ fn pooled(len: usize) -> Option<usize> {
 
 /// The size class of a buffer; `None`: the general allocator.
 fn class_of(len: usize) -> Option<usize> {
-    let units = len.div_ceil(UNIT_BYTES);
-    // A buffer of less than half a unit would waste most of its slot.
-    (len > UNIT_BYTES / 2 && units <= CLASSES).then(|| units - 1)
+    if len < SMALL_BYTES {
+        return None;
+    }
+    let (mut from, mut classes) = (0, 0);
+    for (step, to) in STEPS {
+        if len <= to {
+            return Some(classes + (len - from).div_ceil(step) - 1);
+        }
+        classes += (to - from) / step;
+        from = to;
+    }
+    None
+}
+
+/// The size of a class's slots.
+fn slot_bytes(class: usize) -> usize {
+    let (mut from, mut classes) = (0, 0);
+    for (step, to) in STEPS {
+        let here = (to - from) / step;
+        if class < classes + here {
+            return from + (class - classes + 1) * step;
+        }
+        classes += here;
+        from = to;
+    }
+    unreachable!("there are {CLASSES} classes")
 }
 
 impl Pool {
     fn new() -> Self {
-        Self { chunks: HashMap::new(), with_free: std::array::from_fn(|_| Vec::new()) }
+        Self { regions: Regions::default(), chunks: HashMap::new(), with_free: std::array::from_fn(|_| Vec::new()) }
     }
 
     fn take(&mut self, class: usize) -> NonNull<u8> {
@@ -149,8 +178,8 @@ impl Pool {
     }
 
     fn add_chunk(&mut self, class: usize) -> usize {
-        let base = system::take_chunk();
-        let slot_bytes = (class + 1) * UNIT_BYTES;
+        let base = self.regions.take();
+        let slot_bytes = slot_bytes(class);
         let slots = CHUNK_BYTES / slot_bytes;
         // SAFETY: the offsets lie within the chunk.
         let free = (0..slots).rev().map(|slot| unsafe { base.add(slot * slot_bytes) }).collect();
@@ -175,10 +204,8 @@ impl Pool {
                 listed
             }
         };
-        // One empty chunk of a class stays, so that a page that comes and goes doesn't cost two system calls.
+        // One empty chunk of a class stays, so that a page that comes and goes doesn't cut it anew each time.
         if chunk.free.len() == chunk.slots && self.with_free[class].len() > 1 {
-            // The slot at the chunk's start carries the address of the whole.
-            let base = chunk.free.iter().copied().find(|slot| slot.as_ptr().addr() == address);
             self.chunks.remove(&address);
             self.with_free[class].swap_remove(listed);
             if let Some(moved) = self.with_free[class].get(listed)
@@ -186,26 +213,25 @@ impl Pool {
             {
                 moved.listed = Some(listed);
             }
-            if let Some(base) = base {
-                // SAFETY: taken by `take_chunk`; all of its slots are free, and it is forgotten here.
-                unsafe { system::return_chunk(base) };
-            }
+            // SAFETY: taken by `add_chunk`; all of its slots are free, and it is forgotten here.
+            unsafe { self.regions.give_back(address) };
         }
     }
 }
 
 #[cfg(all(unix, not(miri)))]
 mod system {
-    //! Chunks as anonymous mappings: returning one gives its memory back at once.
-    use super::{CHUNK_BYTES, NonNull, ptr};
+    //! Memory as anonymous mappings: what is given back is gone at once.
+    use super::{NonNull, ptr};
 
-    pub(super) fn take_chunk() -> NonNull<u8> {
+    /// `bytes` (a power of two) of memory at a multiple of that size.
+    pub(super) fn map(bytes: usize) -> NonNull<u8> {
         // Twice the size, of which the part at a multiple of the size is kept.
         // SAFETY: a new anonymous mapping; nothing is overlaid.
         let start = unsafe {
             libc::mmap(
                 ptr::null_mut(),
-                2 * CHUNK_BYTES,
+                2 * bytes,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
                 -1,
@@ -213,52 +239,65 @@ mod system {
             )
         };
         if start == libc::MAP_FAILED {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; CHUNK_BYTES]>());
+            std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; super::CHUNK_BYTES]>());
         }
-        let before = start.addr().next_multiple_of(CHUNK_BYTES) - start.addr();
-        let after = CHUNK_BYTES - before;
-        // SAFETY: both parts lie in the mapping just made, outside of the kept chunk.
+        let before = start.addr().next_multiple_of(bytes) - start.addr();
+        let after = bytes - before;
+        // SAFETY: all parts lie in the mapping just made; what is unmapped lies outside of the kept one.
         unsafe {
-            let chunk = start.cast::<u8>().add(before);
+            let kept = start.cast::<u8>().add(before);
             if before > 0 {
                 libc::munmap(start, before);
             }
             if after > 0 {
-                libc::munmap(chunk.add(CHUNK_BYTES).cast(), after);
+                libc::munmap(kept.add(bytes).cast(), after);
             }
-            NonNull::new_unchecked(chunk)
+            NonNull::new_unchecked(kept)
         }
     }
 
     /// # Safety
-    /// `chunk` came from [`take_chunk`], and nothing of it is in use.
-    pub(super) unsafe fn return_chunk(chunk: NonNull<u8>) {
+    /// The memory came from [`map`] as a whole, and nothing of it is in use.
+    pub(super) unsafe fn unmap(start: NonNull<u8>, bytes: usize) {
         // SAFETY: by contract.
-        unsafe { libc::munmap(chunk.as_ptr().cast(), CHUNK_BYTES) };
+        unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
+    }
+
+    /// Gives memory back but keeps its addresses; its contents are lost.
+    ///
+    /// # Safety
+    /// The memory is a part of what [`map`] gave, whole pages, and nothing of it is in use.
+    pub(super) unsafe fn forget(start: NonNull<u8>, bytes: usize) {
+        // SAFETY: by contract.
+        unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_DONTNEED) };
     }
 }
 
 #[cfg(not(all(unix, not(miri))))]
 mod system {
-    //! Chunks from the general allocator.
-    use super::{CHUNK_BYTES, NonNull};
+    //! Memory from the general allocator.
+    use super::NonNull;
     use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
-    fn layout() -> Layout {
-        Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES).unwrap_or_else(|_| handle_alloc_error(Layout::new::<u8>()))
+    fn layout(bytes: usize) -> Layout {
+        Layout::from_size_align(bytes, bytes).unwrap_or_else(|_| handle_alloc_error(Layout::new::<u8>()))
     }
 
-    pub(super) fn take_chunk() -> NonNull<u8> {
+    pub(super) fn map(bytes: usize) -> NonNull<u8> {
         // SAFETY: the layout isn't empty.
-        NonNull::new(unsafe { alloc(layout()) }).unwrap_or_else(|| handle_alloc_error(layout()))
+        NonNull::new(unsafe { alloc(layout(bytes)) }).unwrap_or_else(|| handle_alloc_error(layout(bytes)))
     }
 
     /// # Safety
-    /// `chunk` came from [`take_chunk`], and nothing of it is in use.
-    pub(super) unsafe fn return_chunk(chunk: NonNull<u8>) {
+    /// The memory came from [`map`] as a whole, and nothing of it is in use.
+    pub(super) unsafe fn unmap(start: NonNull<u8>, bytes: usize) {
         // SAFETY: by contract.
-        unsafe { dealloc(chunk.as_ptr(), layout()) };
+        unsafe { dealloc(start.as_ptr(), layout(bytes)) };
     }
+
+    /// # Safety
+    /// As [`unmap`], but for a part.
+    pub(super) unsafe fn forget(_start: NonNull<u8>, _bytes: usize) {}
 }
 
 #[cfg(test)]
@@ -288,7 +327,7 @@ mod tests {
     fn slots_are_disjoint_reused_and_given_back_with_their_chunk() {
         let mut pool = Pool::new();
         for class in [0, 4, CLASSES - 1] {
-            let slot_bytes = (class + 1) * UNIT_BYTES;
+            let slot_bytes = slot_bytes(class);
             let in_chunk = CHUNK_BYTES / slot_bytes;
             let mut slots: Vec<_> = (0..2 * in_chunk + 1).map(|_| pool.take(class)).collect();
             assert_eq!(pool.chunks.len(), 3);
@@ -306,20 +345,33 @@ mod tests {
             slots.extend([again, kept]);
             slots.into_iter().for_each(|slot| pool.give_back(slot));
             assert_eq!(pool.chunks.len(), 1, "one empty chunk of a class stays");
-            let Some((address, mut chunk)) = pool.chunks.drain().next() else { unreachable!() };
+            let Some((address, _)) = pool.chunks.drain().next() else { unreachable!() };
             pool.with_free[class].clear();
-            let base = chunk.free.drain(..).find(|slot| slot.as_ptr().addr() == address).unwrap();
             // SAFETY: all of its slots are free, and the pool has forgotten it.
-            unsafe { system::return_chunk(base) };
+            unsafe { pool.regions.give_back(address) };
         }
     }
 
     #[test]
     fn a_footprint_is_the_slot() {
-        assert_eq!(PageBuffer::footprint(100), 100);
-        assert_eq!(PageBuffer::footprint(4096), 4096);
-        assert_eq!(PageBuffer::footprint(4097), 8192);
-        assert_eq!(PageBuffer::footprint(65_536), 65_536);
-        assert_eq!(PageBuffer::footprint(65_537), 65_537);
+        for (len, expected) in [
+            (100, 100),
+            (511, 511),
+            (512, 1024),
+            (1025, 2048),
+            (8192, 8192),
+            (8193, 10_240),
+            (28_672, 28_672),
+            (32_769, 36_864),
+            (65_536, 65_536),
+            (65_537, 65_537),
+        ] {
+            assert_eq!(footprint(len), expected, "{len}");
+        }
+        let sizes: Vec<usize> = (0..CLASSES).map(slot_bytes).collect();
+        assert!(sizes.is_sorted_by(|left, right| left < right));
+        for (class, size) in sizes.into_iter().enumerate() {
+            assert_eq!(class_of(size), Some(class));
+        }
     }
 }
