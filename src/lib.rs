@@ -22,6 +22,7 @@ mod recovery;
 mod schema;
 pub mod session;
 mod sync;
+mod tiered;
 pub mod txn;
 pub mod verify;
 

@@ -36,6 +36,8 @@ fn exactly_the_extensions_of_the_enabled_features_are_linked() {
         "encryptor sodium",
         #[cfg(feature = "kek-mock")]
         "key provider kek-mock",
+        #[cfg(feature = "dir-store")]
+        "storage source dir-store",
     ];
     assert_eq!(names(linked(&[]).unwrap().iter()), expected);
     assert_eq!(names(BUILT_IN.iter().copied()), expected);

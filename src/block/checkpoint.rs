@@ -17,8 +17,10 @@ use super::extent_list::{ListImage, ListKind, Trailer};
 use super::extents::{Extent, ExtentSet, Fit};
 use super::live::{CheckpointState, Live, overlap};
 use super::manager::BlockManager;
+use super::objects::{NextObject, Objects};
 use crate::page::address::Address;
 use crate::{Error, Result};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What becomes of an existing checkpoint.
@@ -106,6 +108,21 @@ impl BlockManager {
         root: Option<&mut Vec<u8>>,
         trailer: Option<TrailerBuilder<'_>>,
     ) -> Result<WrittenCheckpoint> {
+        self.checkpoint_and_switch(entries, root, trailer, None)
+    }
+
+    /// As [`BlockManager::checkpoint`]; with `next`, the checkpoint is the last one of a tiered tree's active object, and
+    /// whatever is allocated after it lies in the next object.
+    ///
+    /// # Errors
+    /// As [`BlockManager::checkpoint`].
+    pub fn checkpoint_and_switch(
+        &self,
+        entries: &mut [CheckpointEntry],
+        root: Option<&mut Vec<u8>>,
+        trailer: Option<TrailerBuilder<'_>>,
+        next: Option<NextObject>,
+    ) -> Result<WrittenCheckpoint> {
         {
             let live = self.live_for_writing()?;
             if live.state != CheckpointState::InProgress {
@@ -120,10 +137,16 @@ impl BlockManager {
         let mut writes = PendingWrites::new();
         let done = self.roll(&mut live, &mut items, entries, root, trailer, &mut writes);
         self.end.store(live.size, Ordering::Release);
+        let target = self.objects.as_ref().map(Objects::target);
+        let switched = match (&done, next) {
+            (Ok(_), Some(next)) => self.switch_object(&mut live, next),
+            _ => Ok(()),
+        };
         drop(live);
-        let written = done.map_err(|error| self.fatal(&error))?;
+        let written = done.and_then(|written| switched.map(|()| written)).map_err(|error| self.fatal(&error))?;
+        let file = target.map_or_else(|| Arc::clone(&self.handle), |(_, file)| file);
         for (offset, block) in &writes {
-            self.write_at(*offset, block)?;
+            file.write(*offset, block).map_err(|error| self.fail(&error))?;
         }
         Ok(written)
     }
@@ -164,6 +187,11 @@ impl BlockManager {
             }
             let cookie = CheckpointCookie::decode(&entry.cookie, self.settings.allocation_size)
                 .map_err(|error| error.in_object(&self.name, 0))?;
+            if cookie.object_id != self.active_object() {
+                // A finished object keeps all of its blocks.
+                items.push(None);
+                continue;
+            }
             let delete = entry.action == CheckpointAction::Delete;
             let lists = if delete || delete_before { Some(self.load_lists(&cookie)?) } else { None };
             items.push(Some(Item { cookie, action: entry.action, lists, rewrite: false }));
@@ -227,7 +255,7 @@ impl BlockManager {
             // The trailer's cookie has the size that the file had at the checkpoint before.
             file_size: items.iter().rev().flatten().next().map_or(live.allocation_size, |item| item.cookie.file_size),
             rolling_size: live.rolling_size,
-            object_id: 0,
+            object_id: self.active_object(),
         };
         let incomplete_cookie = cookie.encode(allocation_size)?;
         let request = TrailerRequest { entries, incomplete_cookie: &incomplete_cookie, size };
@@ -262,7 +290,7 @@ impl BlockManager {
         let offset = live.allocate_unlisted(image.size(), Fit::First)?;
         let (block, address) = image.finish(offset, live.size)?;
         writes.push((offset, block));
-        Ok(address)
+        Ok(Address { object_id: self.active_object(), ..address })
     }
 
     fn wrong_state(&self, live: &Live, event: &str) -> Error {

@@ -57,6 +57,9 @@ impl CheckpointCookie {
                 cookie.object_id = vuint::take(&mut tail)
                     .and_then(|id| u32::try_from(id).ok())
                     .ok_or_else(|| Error::corrupt("", 0, "bad object id of a checkpoint address"))?;
+                // The four blocks lie in the checkpoint's object.
+                let addresses = [&mut cookie.root, &mut cookie.alloc, &mut cookie.avail, &mut cookie.discard];
+                addresses.into_iter().flatten().for_each(|address| address.object_id = cookie.object_id);
             }
             // Other flag bits are reserved; what they announce can't be told, so the rest is skipped only then.
             if !tail.is_empty() && flags & !HAS_OBJECT_ID == 0 {

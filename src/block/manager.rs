@@ -19,6 +19,7 @@ use super::descriptor;
 use super::extent_list::{self, ListContents, ListKind};
 use super::extents::{Extent, Fit};
 use super::live::{Live, overlap};
+use super::objects::{Objects, ObjectsOpen};
 use crate::page::address::Address;
 use crate::page::header::{BlockHeader, PageFlags, PageHeader};
 use crate::page::{HEADER_SIZE, checksum, widen};
@@ -85,7 +86,10 @@ pub struct BlockStatistics {
 /// One open B-tree file.
 pub struct BlockManager {
     pub(super) name: String,
+    /// The file; of a tiered tree, whatever object is active.
     pub(super) handle: Arc<dyn FileHandle>,
+    /// The objects of a tiered tree; `None` for an ordinary file.
+    pub(super) objects: Option<Objects>,
     pub(super) settings: BlockSettings,
     /// `None` for a handle that reads one checkpoint.
     pub(super) live: Option<Mutex<Live>>,
@@ -150,31 +154,73 @@ impl BlockManager {
         };
         let handle = fs.open(path, file_type, OpenOptions { readonly, ..OpenOptions::default() })?;
         descriptor::check(&*handle, name, settings.allocation_size)?;
-        let cookie = cookie
-            .filter(|bytes| !bytes.is_empty())
-            .map(|bytes| CheckpointCookie::decode(bytes, settings.allocation_size))
-            .transpose()
-            .map_err(|error| error.in_object(name, 0))?;
-        let physical_size = handle.size()?;
-        let mut manager = Self {
+        let cookie = decode_cookie(cookie, name, settings)?;
+        if let Some(object) = cookie.map(|cookie| cookie.object_id).filter(|&object| object != 0) {
+            let reason = format!("a checkpoint in object {object}, but the file has no objects");
+            return Err(Error::corrupt(name, 0, reason));
+        }
+        Self::new(name, handle, None, settings)?.opened_at(cookie, mode)
+    }
+
+    /// Opens a tiered tree at a checkpoint; as [`BlockManager::open`], with the file of its newest object at `path`. A
+    /// reader of a checkpoint opens only the objects that it reads.
+    ///
+    /// # Errors
+    /// As [`BlockManager::open`]; [`Error::Corrupt`] for a checkpoint in an object that the tree doesn't have.
+    pub fn open_objects(
+        fs: &dyn FileSystem,
+        path: &Path,
+        name: &str,
+        settings: BlockSettings,
+        cookie: Option<&[u8]>,
+        mode: OpenMode,
+        open: ObjectsOpen,
+    ) -> Result<(Arc<Self>, Option<Address>)> {
+        let cookie = decode_cookie(cookie, name, settings)?;
+        let of_checkpoint = cookie.map_or(open.active, |cookie| cookie.object_id);
+        if of_checkpoint == 0 || of_checkpoint > open.active {
+            let reason = format!("a checkpoint in object {of_checkpoint}, but the newest one is {}", open.active);
+            return Err(Error::corrupt(name, 0, reason));
+        }
+        let number = if mode == OpenMode::Live { open.active } else { of_checkpoint };
+        let handle = match mode {
+            OpenMode::Live => fs.open(path, FileType::Data, OpenOptions::default())?,
+            OpenMode::CheckpointReadOnly => open.source.open_object(number)?,
+        };
+        descriptor::check(&*handle, &open.source.object_name(number), settings.allocation_size)?;
+        let objects = Objects::new(open.source, number, handle);
+        let handle = objects.active_handle(path);
+        Self::new(name, handle, Some(objects), settings)?.opened_at(cookie, mode)
+    }
+
+    fn new(name: &str, handle: Arc<dyn FileHandle>, objects: Option<Objects>, settings: BlockSettings) -> Result<Self> {
+        let end = AtomicU64::new(handle.size()?);
+        Ok(Self {
             name: name.to_owned(),
             handle,
+            objects,
             settings,
             live: None,
-            end: AtomicU64::new(physical_size),
+            end,
             failed: AtomicBool::new(false),
             truncation_allowed: AtomicBool::new(true),
-        };
+        })
+    }
+
+    fn opened_at(mut self, cookie: Option<CheckpointCookie>, mode: OpenMode) -> Result<(Arc<Self>, Option<Address>)> {
         if mode == OpenMode::Live {
-            let live = manager.load_live(cookie.as_ref())?;
-            manager.check_present(&live, physical_size)?;
+            let physical_size = self.handle.size()?;
+            // The lists of a checkpoint in a finished object say nothing about the active one, which is empty then.
+            let of_active = cookie.as_ref().filter(|cookie| cookie.object_id == self.active_object());
+            let live = self.load_live(of_active)?;
+            self.check_present(&live, physical_size)?;
             if physical_size > live.size {
-                manager.handle.truncate(live.size)?;
+                self.handle.truncate(live.size)?;
             }
-            manager.end = AtomicU64::new(live.size);
-            manager.live = Some(Mutex::new(live));
+            self.end = AtomicU64::new(live.size);
+            self.live = Some(Mutex::new(live));
         }
-        Ok((Arc::new(manager), cookie.and_then(|cookie| cookie.root)))
+        Ok((Arc::new(self), cookie.and_then(|cookie| cookie.root)))
     }
 
     /// The name that stands in messages.
@@ -221,12 +267,15 @@ impl BlockManager {
     /// `EINVAL` for a size below the allocation size; [`Error::Corrupt`] naming file, offset, expected and found value for
     /// an address outside the file and for a checksum that doesn't fit; errors of the file system.
     pub fn read_into(&self, address: &Address, block: &mut Vec<u8>) -> Result<()> {
+        if let Some(objects) = &self.objects {
+            return self.read_object(objects, address, block);
+        }
         self.check_address(address)?;
         let size = widen(address.size);
         // Growing zero-fills, so a buffer that is used again for a block of the same size costs nothing here.
         block.resize(size, 0);
         self.handle.read(address.offset, block)?;
-        self.check_block(address, block)
+        self.check_block(&self.name, address, block)
     }
 
     /// Writes a page image and gives its address. The image starts with 40 header bytes, of which the first 28 are
@@ -243,10 +292,11 @@ impl BlockManager {
     /// # Errors
     /// `WT_PANIC` for a block that isn't in use: the tree is wrong.
     pub fn free(&self, address: &Address) -> Result<()> {
-        if address.object_id != 0 {
+        let mut live = self.live_for_writing()?;
+        if address.object_id != self.active_object() {
+            // A finished object keeps its blocks.
             return Ok(());
         }
-        let mut live = self.live_for_writing()?;
         let freed = live.free(Extent { offset: address.offset, size: u64::from(address.size) });
         drop(live);
         freed.map_err(|error| self.fail(&error))
@@ -258,7 +308,8 @@ impl BlockManager {
     /// `WT_PANIC` if the file system can't (rule 4).
     pub fn sync(&self) -> Result<()> {
         self.check_usable()?;
-        self.handle.sync().map_err(|error| self.fail(&error))
+        let closing = self.objects.as_ref().map_or(Ok(()), Objects::sync_closing);
+        closing.and_then(|()| self.handle.sync()).map_err(|error| self.fail(&error))
     }
 
     /// Cuts the file to its logical size. Writes no checkpoint. Does nothing for a handle that reads a checkpoint.
@@ -316,10 +367,15 @@ impl BlockManager {
         let mut live = self.live_for_writing()?;
         let allocated = live.allocate(u64::from(size), fit);
         self.end.store(live.size, Ordering::Release);
+        let target = self.objects.as_ref().map(Objects::target);
         drop(live);
         let offset = allocated.map_err(|error| self.fail(&error))?;
-        self.write_at(offset, image)?;
-        Ok(Address { offset, size, checksum, object_id: 0 })
+        let Some((object_id, handle)) = target else {
+            self.write_at(offset, image)?;
+            return Ok(Address { offset, size, checksum, object_id: 0 });
+        };
+        handle.write(offset, image).map_err(|error| self.fail(&error))?;
+        Ok(Address { offset, size, checksum, object_id })
     }
 
     pub(super) fn write_at(&self, offset: u64, block: &[u8]) -> Result<()> {
@@ -383,8 +439,8 @@ impl BlockManager {
         Ok(())
     }
 
-    fn check_block(&self, address: &Address, block: &[u8]) -> Result<()> {
-        let bad = |reason: String| Error::corrupt(&self.name, address.offset, reason);
+    pub(super) fn check_block(&self, name: &str, address: &Address, block: &[u8]) -> Result<()> {
+        let bad = |reason: String| Error::corrupt(name, address.offset, reason);
         checksum::check(block, address.checksum).map_err(|mismatch| {
             bad(format!(
                 "potential hardware corruption, read checksum error for {}B block at offset {}: {mismatch}",
@@ -454,6 +510,15 @@ impl BlockManager {
     pub(super) fn bad_list(&self, address: &Address, error: Error) -> Error {
         Error::corrupt(&self.name, address.offset, error.to_string())
     }
+}
+
+/// The checkpoint's cookie; `None` for a file that was never checkpointed or whose checkpoint is a fake.
+fn decode_cookie(cookie: Option<&[u8]>, name: &str, settings: BlockSettings) -> Result<Option<CheckpointCookie>> {
+    cookie
+        .filter(|bytes| !bytes.is_empty())
+        .map(|bytes| CheckpointCookie::decode(bytes, settings.allocation_size))
+        .transpose()
+        .map_err(|error| error.in_object(name, 0))
 }
 
 /// The first of `path.1`, `path.2`, ... that isn't taken.

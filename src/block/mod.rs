@@ -37,6 +37,9 @@ mod manager;
 mod manager_tests;
 #[cfg(test)]
 mod model_tests;
+mod objects;
+#[cfg(test)]
+mod objects_tests;
 #[cfg(test)]
 pub(crate) mod test_support;
 mod transform;
@@ -50,6 +53,7 @@ pub use descriptor::{MAX_ALLOCATION_SIZE, MIN_ALLOCATION_SIZE, check_allocation_
 pub use extent_list::{ListContents, ListKind, Trailer, decode as decode_extent_list};
 pub use extents::{Extent, ExtentSet, Fit, Overlap};
 pub use manager::{BlockManager, BlockSettings, BlockStatistics, ChecksumMode, OpenMode};
+pub use objects::{NextObject, ObjectSource, ObjectsOpen};
 pub(crate) use transform::MAX_RATIO;
 pub use transform::{BlockTransform, KeyedEncryptor};
 pub use verify::{Leaks, Verifier};

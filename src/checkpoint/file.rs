@@ -7,6 +7,7 @@ use crate::metadata::{
     format_lsn, internal_name, is_skipped, new_trailer, trailer_metadata,
 };
 use crate::schema::{Database, FileHandle};
+use crate::tiered::Switch;
 use crate::txn::Snapshot;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub(super) fn write(
     plan: Plan,
     request: &FileRequest<'_>,
     snapshot: &Snapshot,
+    mut switch: Option<&mut Switch>,
 ) -> Result<Written> {
     handle.block.checkpoint_start()?;
     let mut tree = match handle.tree.checkpoint(snapshot) {
@@ -116,7 +118,8 @@ pub(super) fn write(
         let checkpoints = list(made.entries, made.incomplete_cookie, made.size);
         Ok(Some(new_trailer(&trailer, &checkpoints, made.incomplete_cookie, trailer_write_gen)))
     };
-    let written = match handle.block.checkpoint(&mut entries, tree.root.as_mut(), Some(&trailer)) {
+    let next = switch.as_mut().and_then(|switch| switch.next.take());
+    let written = match handle.block.checkpoint_and_switch(&mut entries, tree.root.as_mut(), Some(&trailer), next) {
         Ok(written) => written,
         Err(error) => {
             if !matches!(error, Error::Corrupt(_)) {
@@ -129,11 +132,16 @@ pub(super) fn write(
         }
     };
     let checkpoints = list(&entries, &written.cookie, written.size);
-    let value = format!(
+    let mut value = format!(
         "{},checkpoint={},checkpoint_backup_info=,checkpoint_lsn={}",
         handle.base.lock(),
         format_checkpoints(&checkpoints),
         format_lsn(request.lsn)
     );
+    if let Some(tiered) = &handle.tiered {
+        let state = switch.map_or_else(|| tiered.state(), |switch| switch.state.clone());
+        value.push(',');
+        value.push_str(&state.format(&tiered.base));
+    }
     Ok(Written { handle: Arc::clone(handle), value })
 }

@@ -30,10 +30,12 @@ use crate::metadata::{
 };
 use crate::plugin::config::Config;
 use crate::schema::{Database, FileHandle, HISTORY_URI};
+use crate::tiered::{self, FlushRequest, Switch};
 use crate::txn::{Isolation, Snapshot, Txn};
 use crate::{Error, Result};
 use file::{FileRequest, Written};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the configuration of `checkpoint` asks for.
 #[derive(Debug, Default)]
@@ -47,6 +49,7 @@ pub(crate) struct Request {
     keeps_log: bool,
     /// The string of the call, for data sources.
     config: String,
+    flush: Option<FlushRequest>,
 }
 
 impl Request {
@@ -77,9 +80,6 @@ impl Request {
             check_name(name, false)?;
         }
         let drops = config.get("drop")?.map_or(Ok(Vec::new()), |item| parse_drops(item.text()))?;
-        if config.bool_or("flush_tier.enabled", false)? {
-            return Err(Error::unsupported("flush_tier: tiered storage is not supported yet"));
-        }
         Ok(Self {
             name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned),
             drops,
@@ -87,7 +87,14 @@ impl Request {
             last: false,
             keeps_log: false,
             config: text.to_owned(),
+            flush: FlushRequest::parse(config)?,
         })
+    }
+
+    /// The last checkpoint of a connection that closes with `final_flush`.
+    pub(crate) fn final_flush(timeout: Duration) -> Self {
+        let flush = FlushRequest { force: false, sync: true, timeout: Some(timeout) };
+        Self { flush: Some(flush), ..Self::default() }
     }
 
     /// Whether clean and closed files take part.
@@ -113,17 +120,23 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
     if db.in_memory {
         return Err(Error::unsupported("not supported for in-memory configurations"));
     }
-    let _checkpoint = db.checkpoint_lock.lock();
-    if request.name.is_some() {
-        db.refuse_named_checkpoint()?;
+    tiered::refuse_named(db, request.name.as_deref())?;
+    // Without tiered storage a flush is no more than its checkpoint.
+    let flush = request.flush.filter(|_| db.tiered.is_on());
+    let guard = flush.map(|flush| tiered::begin_flush(db, &flush)).transpose()?;
+    {
+        let _checkpoint = db.checkpoint_lock.lock();
+        if request.name.is_some() {
+            db.refuse_named_checkpoint()?;
+        }
+        db.checkpoint_sources(&request.config)?;
+        let begun = {
+            let _schema = db.schema_lock.lock();
+            begin(db, request, flush.as_ref())?
+        };
+        run(db, keys, request, begun)?;
     }
-    db.checkpoint_sources(&request.config)?;
-    let time = db.next_checkpoint_time();
-    let (txn, start, files) = {
-        let _schema = db.schema_lock.lock();
-        begin(db, request, time)?
-    };
-    run(db, keys, request, &start, &txn, &files)
+    guard.map_or(Ok(()), |guard| tiered::finish_flush(db, &guard))
 }
 
 /// The same for a caller who holds the checkpoint lock and the schema lock, as the end of a schema call.
@@ -132,13 +145,23 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
 /// As [`checkpoint`].
 pub(crate) fn checkpoint_locked(db: &Database, keys: &KeyService) -> Result<()> {
     let request = Request::default();
-    let time = db.next_checkpoint_time();
-    let (txn, start, files) = begin(db, &request, time)?;
-    run(db, keys, &request, &start, &txn, &files)
+    let begun = begin(db, &request, None)?;
+    run(db, keys, &request, begun)
 }
 
-/// Takes the snapshot of a checkpoint and collects its files. The transaction keeps the snapshot.
-fn begin(db: &Database, request: &Request, time: u64) -> Result<(Txn, Start, Vec<Arc<FileHandle>>)> {
+/// A checkpoint whose content is decided.
+struct Begun {
+    start: Start,
+    /// Holds the snapshot.
+    txn: Txn,
+    /// The tiered trees that go on to a new object.
+    switches: Vec<Switch>,
+    files: Vec<Arc<FileHandle>>,
+}
+
+/// Takes the snapshot of a checkpoint, makes the next objects of a flush, and collects the files.
+fn begin(db: &Database, request: &Request, flush: Option<&FlushRequest>) -> Result<Begun> {
+    let time = db.next_checkpoint_time();
     let mut txn = Txn::new(&db.txns)?;
     let lsn = match db.txns.log() {
         Some(log) => Some(log.start_checkpoint(|| txn.begin(Isolation::Snapshot))?.0),
@@ -148,21 +171,25 @@ fn begin(db: &Database, request: &Request, time: u64) -> Result<(Txn, Start, Vec
         }
     };
     let start = Start { time, lsn, snapshot: txn.snapshot().clone() };
-    Ok((txn, start, files_to_write(db, request)?))
+    let switches = flush.map_or(Ok(Vec::new()), |flush| tiered::plan_switches(db, flush, time))?;
+    Ok(Begun { start, txn, switches, files: files_to_write(db, request)? })
 }
 
-fn run(
-    db: &Database,
-    keys: &KeyService,
-    request: &Request,
-    start: &Start,
-    _snapshot: &Txn,
-    files: &[Arc<FileHandle>],
-) -> Result<()> {
+fn run(db: &Database, keys: &KeyService, request: &Request, begun: Begun) -> Result<()> {
+    // The transaction holds the snapshot to the end.
+    let Begun { start, txn: _txn, mut switches, files } = begun;
     let time = start.time;
-    let mut key = keys.before_checkpoint()?;
-    let done = write_all(db, request, start, files, &mut key);
-    match (done, key) {
+    let done = keys.before_checkpoint().map_or_else(
+        |error| (Err(error), None),
+        |mut key| (write_all(db, request, &start, &files, &mut switches, &mut key), key),
+    );
+    match &done.0 {
+        Ok(()) => Switch::commit(db, &switches),
+        // After a panic nobody knows which metadata the next open finds.
+        Err(_) if !db.is_panicked() => Switch::undo(db, &switches),
+        Err(_) => {}
+    }
+    match done {
         (Ok(()), Some(key)) => key.completed(),
         (Ok(()), None) => {}
         (Err(error), key) => {
@@ -181,7 +208,7 @@ fn run(
 /// The files of a checkpoint: open ones, and all of them if it is named, forced or drops others.
 fn files_to_write(db: &Database, request: &Request) -> Result<Vec<Arc<FileHandle>>> {
     if request.wants_all_files() {
-        for (uri, _) in db.catalog.with_prefix("file:")? {
+        for (uri, _) in db.catalog.trees()? {
             if uri == HISTORY_URI {
                 continue;
             }
@@ -202,6 +229,7 @@ fn write_all(
     request: &Request,
     start: &Start,
     files: &[Arc<FileHandle>],
+    switches: &mut [Switch],
     key: &mut Option<crate::key_provider::PendingKey<'_>>,
 ) -> Result<()> {
     let &Start { time, lsn, ref snapshot } = start;
@@ -209,12 +237,17 @@ fn write_all(
         FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time, lsn };
     let key_row = key.as_mut().map(|key| key.persist()).transpose()?.flatten();
     // Deletions that must be refused are found before anything is written.
-    let plans = files.iter().map(|file| file::plan(db, file, &file_request)).collect::<Result<Vec<_>>>()?;
+    let plan = |file: &Arc<FileHandle>| {
+        let switched = switches.iter().any(|switch| Arc::ptr_eq(&switch.handle, file));
+        file::plan(db, file, &FileRequest { force: file_request.force || switched, ..file_request })
+    };
+    let plans = files.iter().map(plan).collect::<Result<Vec<_>>>()?;
     let mut written: Vec<Written> = Vec::new();
     let result = (|| {
         for (file, plan) in files.iter().zip(plans) {
             if let Some(plan) = plan {
-                written.push(file::write(db, file, plan, &file_request, snapshot)?);
+                let switch = switches.iter_mut().find(|switch| Arc::ptr_eq(&switch.handle, file));
+                written.push(file::write(db, file, plan, &file_request, snapshot, switch)?);
             }
         }
         for file in &written {
@@ -223,6 +256,9 @@ fn write_all(
         let mut rows = system_rows(db, request, time, snapshot);
         rows.extend(written.iter().map(|file| (file.handle.uri.clone(), Some(file.value.clone()))));
         rows.extend(lsn.map_or(Ok(Vec::new()), |lsn| rows_ahead_of(db, lsn, &written))?);
+        for switch in switches.iter() {
+            rows.extend(switch.rows.iter().map(|(uri, value)| (uri.clone(), Some(value.clone()))));
+        }
         rows.extend(key_row.map(|row| (row.key.to_owned(), Some(row.value))));
         let changes: Vec<_> = rows.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
         db.catalog.change(&changes)?;
@@ -325,7 +361,7 @@ fn write_metadata(db: &Database, time: u64, lsn: Option<Lsn>) -> Result<()> {
     let value = db.turtle.lock().metadata.clone();
     let plan = file::plan_value(db, handle, &value, &request)?
         .ok_or_else(|| Error::panic(format!("{METADATA_URI}: a forced checkpoint was left out")))?;
-    let written = file::write(db, handle, plan, &request, txn.snapshot())?;
+    let written = file::write(db, handle, plan, &request, txn.snapshot(), None)?;
     // Rows of schema calls that came in between are in the table: they must be in the log too.
     let logged = db.txns.log().map_or(Ok(()), |log| log.sync());
     let durable = logged.and_then(|()| handle.block.sync()).and_then(|()| db.write_turtle(written.value));

@@ -31,8 +31,8 @@ pub const MAX_FILE_LEN: usize = 100 * 1024;
 
 /// What [`BASE_FILE`] doesn't remember.
 const BASE_FILE_STRIP: &str = "compatibility=(release=),config_base=,create=,encryption=(secretkey=),error_prefix=,\
-    exclusive=,in_memory=,log=(recover=),readonly=,timing_stress_for_test=,use_environment_priv=,verbose=,\
-    verify_metadata=";
+    exclusive=,in_memory=,log=(recover=),readonly=,tiered_storage=(cluster=,member=),timing_stress_for_test=,\
+    use_environment_priv=,verbose=,verify_metadata=";
 
 /// The first lines of [`BASE_FILE`].
 const BASE_FILE_HEADER: &str = "# Do not modify this file.\n\
@@ -173,7 +173,15 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// As [`merge`].
     pub fn new_base_file(&self, version: &str) -> Result<String> {
-        let strings = [version, self.base_file, self.application, self.user_file, self.environment];
+        self.new_base_file_with(version, "")
+    }
+
+    /// The same with settings that follow from others, and replace them in the file.
+    ///
+    /// # Errors
+    /// As [`merge`].
+    pub fn new_base_file_with(&self, version: &str, derived: &str) -> Result<String> {
+        let strings = [version, self.base_file, self.application, self.user_file, self.environment, derived];
         let merged = merge(&strings, Some(BASE_FILE_STRIP))?;
         let mut text = BASE_FILE_HEADER.to_owned();
         for item in ConfigParser::new(&merged) {

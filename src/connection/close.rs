@@ -5,7 +5,13 @@
 use super::ConnectionInner;
 use crate::checkpoint::{self, Request};
 use crate::event::{GeneralEvent, Origin};
+use crate::plugin::config::Config;
+use crate::tiered;
 use crate::{Error, ErrorCode, Result};
+use std::time::Duration;
+
+/// How long `final_flush` waits for the copies.
+const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl ConnectionInner {
     /// Closes the connection. The home is released in any case.
@@ -18,13 +24,18 @@ impl ConnectionInner {
         let panicked = self.db.is_panicked();
         // From here on sessions can't begin anything; what they have not committed is in nobody's snapshot.
         self.db.set_closed();
-        let mut outcome = if panicked || self.db.readonly { Ok(()) } else { self.final_checkpoint() };
+        let final_flush = Config::single(config).bool_or("final_flush", false)?;
+        let mut outcome = if panicked || self.db.readonly { Ok(()) } else { self.final_checkpoint(final_flush) };
         resources.servers.stop();
+        if !panicked {
+            tiered::drain_removals(&self.db);
+        }
         if outcome.is_ok() && !panicked {
             outcome = self.db.close_files();
         }
         self.db.forget_all();
         let mut extensions = resources.extensions;
+        outcome = outcome.and(self.db.tiered.terminate());
         outcome = outcome.and(extensions.terminate_services());
         drop(resources.lock);
         outcome = outcome.and(extensions.terminate());
@@ -42,15 +53,19 @@ impl ConnectionInner {
 
     /// Makes what was committed durable. There is nothing to do for a database that nobody changed and that neither a
     /// key provider nor a data source may want to add to.
-    fn final_checkpoint(&self) -> Result<()> {
+    fn final_checkpoint(&self, flush: bool) -> Result<()> {
+        let flush = flush && !self.db.in_memory && self.db.tiered.is_on();
         if let Some(log) = self.txns.log() {
             // Nothing is committed behind the last checkpoint, which must also say so: the next open finds nothing to do.
             log.close_gate();
         } else {
-            let is_due = self.has_provider || self.db.has_sources() || !self.db.is_clean();
+            let is_due = flush || self.has_provider || self.db.has_sources() || !self.db.is_clean();
             if self.db.in_memory || !is_due {
                 return Ok(());
             }
+        }
+        if flush {
+            return checkpoint::checkpoint(&self.db, &self.keys, &Request::final_flush(FINAL_FLUSH_TIMEOUT));
         }
         checkpoint::checkpoint(&self.db, &self.keys, &Request::last("use_timestamp=true"))
     }

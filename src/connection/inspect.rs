@@ -28,6 +28,8 @@ pub(super) struct Found {
     pub(super) learned: Learned,
     /// The key provider's row.
     pub(super) key_row: Option<String>,
+    /// The row that remembers cluster and member.
+    pub(super) tiered_identity: Option<String>,
 }
 
 /// Refuses a home whose files say that something must be restored first.
@@ -60,7 +62,7 @@ pub(super) fn require_metadata(fs: &dyn FileSystem, home: &Path) -> Result<()> {
 /// The same for a database whose metadata is open. `logs`: the connection has a log.
 pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
     let learned = db.learn()?;
-    let rows = db.catalog.with_prefix("file:")?;
+    let rows = db.catalog.trees()?;
     check_history_file(db, &*db.fs, &db.home)?;
     for (uri, value) in &rows {
         if let Some(checkpoint) = current(&checkpoints_of(value, uri)?) {
@@ -78,7 +80,11 @@ pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
     if !readonly {
         refuse_history(db)?;
     }
-    Ok(Found { learned, key_row: db.catalog.get(KEY_ROW)? })
+    Ok(Found {
+        learned,
+        key_row: db.catalog.get(KEY_ROW)?,
+        tiered_identity: db.catalog.get(crate::tiered::IDENTITY_KEY)?,
+    })
 }
 
 /// The history store's file must be there if the metadata says so.

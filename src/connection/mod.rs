@@ -110,7 +110,8 @@ impl Connection {
         self.inner.reported("WT_CONNECTION.close", closed)
     }
 
-    /// Changes settings of the open connection: `verbose`, `error_prefix`, `json_output`.
+    /// Changes settings of the open connection: `verbose`, `error_prefix`, `json_output`,
+    /// `tiered_storage=(local_retention)`.
     ///
     /// # Errors
     /// `EINVAL` for a bad configuration, `ENOTSUP` for settings that can't be changed yet.
@@ -242,13 +243,17 @@ impl ConnectionInner {
         self.check_config(method, "", config)?;
         for item in ConfigParser::new(config) {
             let (key, _) = item?;
-            if !matches!(key.text(), "verbose" | "error_prefix" | "json_output") {
+            if !matches!(key.text(), "verbose" | "error_prefix" | "json_output" | "tiered_storage") {
                 let key = key.text();
                 return Err(Error::unsupported(format!(
                     "{key}: this setting can't be changed on an open connection yet"
                 )));
             }
         }
-        open::configure_messages(&self.messenger, &Config::single(config))
+        let config = Config::single(config);
+        if let Some(seconds) = config.get("tiered_storage.local_retention")? {
+            self.db.tiered.set_local_retention(seconds.as_u64()?);
+        }
+        open::configure_messages(&self.messenger, &config)
     }
 }

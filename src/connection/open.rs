@@ -34,6 +34,7 @@ use crate::plugin::extension::Extension;
 use crate::plugin::file_system::FileSystem;
 use crate::recovery::Recovery;
 use crate::schema::{Database, DatabaseParts, Learned};
+use crate::tiered::{self, Tiered};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
@@ -82,6 +83,9 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     messenger.set_prefix(early.text_or("error_prefix", "")?);
     let readonly = early.bool_or("readonly", false)?;
     if early.bool_or("in_memory", false)? {
+        if early.name("tiered_storage.name")?.is_some() {
+            return Err(tiered::in_memory_error());
+        }
         return Err(Error::unsupported("in_memory: in-memory databases are not supported yet"));
     }
     if early.bool_or("salvage", false)? {
@@ -106,16 +110,21 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     for notice in &home.notices {
         messenger.message(Origin::call(CALL), Category::Default, Level::Notice, || notice.clone());
     }
-    let Settled { settings, merged, encryption } = settle(call, &sources, &*fs, readonly)?;
+    let Settled { settings, merged, encryption, tiered } = settle(call, &sources, &*fs, readonly)?;
     let merged = Config::single(&merged);
     configure_messages(messenger, &merged)?;
     extensions.load_late(call.given, merged.get("extensions")?)?;
     extensions.load_built_in(merged.get("builtin_extension_config")?)?;
     let table = Arc::clone(extensions.table());
     let encryptor = encryption.encryptor(&table)?;
+    if tiered.is_some() && settings.log.enabled {
+        return Err(Error::unsupported("tiered_storage: a log beside tiered storage is not supported yet"));
+    }
     // Without logging, too: the log of an earlier run may be looked at.
     let log_transform = RecordTransform::new(table.compressor(&settings.log.compressor)?, encryptor.clone());
-    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, encryptor, log_transform };
+    let tiered = Tiered::open(tiered, table.storage_sources(), false)?;
+    let opening =
+        Opening { call, messenger, fs, home, settings, readonly, services, table, tiered, encryptor, log_transform };
     opening.finish(extensions, &sources)
 }
 
@@ -132,6 +141,7 @@ struct Settled {
     settings: ConnectionSettings,
     /// All of it as one string, without the secret key.
     merged: String,
+    tiered: Option<tiered::Settings>,
     encryption: Encryption,
 }
 
@@ -155,11 +165,13 @@ fn settle(call: &OpenCall<'_>, sources: &Sources<'_>, fs: &dyn FileSystem, reado
     let stack = [defaults, version, base, application, user, environment, overlay];
     let settings = ConnectionSettings::from_stack(&stack, &base_file)?;
     let mut merged = merge(&stack, Some(encryption::STRIP))?;
+    let given = [application, user, environment];
+    let tiered = tiered::Settings::parse(Config::new(&given), &base_file, Config::single(&merged))?;
     // Merging sorts a list; extensions are loaded in the order in which they are named.
     if let Some(extensions) = Config::new(&stack).get("extensions")? {
         merged.extend([",extensions=", extensions.source()]);
     }
-    Ok(Settled { settings, merged, encryption: Encryption::parse(&stack)? })
+    Ok(Settled { settings, merged, tiered, encryption: Encryption::parse(&stack)? })
 }
 
 /// Applies `error_prefix`, `verbose` and `json_output`, where they are given.
@@ -189,8 +201,17 @@ struct Existing {
     learned: Learned,
     /// The key provider's row.
     key_row: Option<String>,
+    /// The row with cluster and member, if it has tiered tables.
+    tiered_identity: Option<String>,
     /// The database, if it had to be opened to be looked at.
     db: Option<Database>,
+}
+
+impl Existing {
+    fn new(turtle: Turtle, found: inspect::Found, db: Option<Database>) -> Self {
+        let inspect::Found { learned, key_row, tiered_identity } = found;
+        Self { turtle, learned, key_row, tiered_identity, db }
+    }
 }
 
 /// An open past its configuration.
@@ -203,6 +224,7 @@ struct Opening<'a> {
     readonly: bool,
     services: Arc<ConnectionServices>,
     table: Arc<ExtensionTable>,
+    tiered: Arc<Tiered>,
     encryptor: Option<Arc<KeyedEncryptor>>,
     log_transform: RecordTransform,
 }
@@ -216,6 +238,8 @@ impl Opening<'_> {
         inspect::refuse_foreign_files(&*self.fs, path)?;
         let mut recovery = self.recovery(turtle.as_ref())?;
         let existing = turtle.map(|turtle| self.existing(&txns, &cache, turtle, recovery.as_mut())).transpose()?;
+        let identity = existing.as_ref().and_then(|existing| existing.tiered_identity.clone());
+        tiered::Settings::check_identity(self.tiered.settings(), identity.as_deref())?;
         let key_row = existing.as_ref().and_then(|existing| existing.key_row.as_deref());
         let key_home = KeyHome {
             file_system: Arc::clone(&self.fs),
@@ -242,6 +266,11 @@ impl Opening<'_> {
         }
         if !self.readonly {
             db.create_history_store()?;
+            if identity.is_none()
+                && let Some(identity) = self.tiered.settings().and_then(|settings| settings.identity.as_ref())
+            {
+                db.change_metadata(&[(tiered::IDENTITY_KEY, Some(&identity.to_string()))])?;
+            }
         }
         if let Some(log) = db.txns.log() {
             let now = self.messenger.clock().now().as_secs();
@@ -266,6 +295,9 @@ impl Opening<'_> {
         }
         if let Some(log) = inner.txns.log() {
             servers.start_log(Arc::downgrade(&inner), Arc::clone(log), self.settings.checkpoint_log_bytes)?;
+        }
+        if inner.db.tiered.is_on() && !self.readonly {
+            servers.start_tiered(&inner)?;
         }
         *inner.resources.lock() = Some(Resources { servers, extensions, lock: self.home.lock });
         self.messenger.general(GeneralEvent::ConnectionReady);
@@ -328,10 +360,10 @@ impl Opening<'_> {
             db.set_learned(found.learned);
             recovery.look_for_work()?;
             home::remove_leftovers(&*self.fs, self.call.home)?;
-            return Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: Some(db) });
+            return Ok(Existing::new(turtle, found, Some(db)));
         }
         let found = inspect::inspect(self.parts(txns, cache), &turtle, logs)?;
-        Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: None })
+        Ok(Existing::new(turtle, found, None))
     }
 
     /// Replays what isn't in a checkpoint, begins the new log, and makes the outcome durable.
@@ -353,6 +385,7 @@ impl Opening<'_> {
             txns: Arc::clone(txns),
             cache: Arc::clone(cache),
             extensions: Arc::clone(&self.table),
+            tiered: Arc::clone(&self.tiered),
             encryptor: self.encryptor.clone(),
             services: Arc::clone(&self.services) as _,
             readonly: self.readonly,
@@ -376,7 +409,8 @@ impl Opening<'_> {
         let path = self.call.home;
         if self.settings.config_base {
             let version = self.settings.release.to_config();
-            let text = sources.new_base_file(&version)?;
+            let derived = self.tiered.settings().map(tiered::Settings::derived_config).unwrap_or_default();
+            let text = sources.new_base_file_with(&version, &derived)?;
             let settings = file_text(BASE_CONFIG_FILE, text.as_bytes())?;
             home::write_base_config(&*self.fs, path, &settings)?;
         }

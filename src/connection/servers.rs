@@ -7,6 +7,7 @@ use crate::cache::{Cache, EvictionServer};
 use crate::checkpoint::{self, Request};
 use crate::event::Origin;
 use crate::log::Log;
+use crate::tiered::Tiered;
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::{Condvar, Mutex};
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub(super) struct Servers {
     eviction: EvictionServer,
     stop: Arc<Stop>,
+    tiered: Option<Arc<Tiered>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -46,7 +48,12 @@ impl Stop {
 impl Servers {
     /// Starts eviction.
     pub(super) fn start(cache: &Arc<Cache>, txns: &Arc<TxnGlobal>) -> Result<Self> {
-        Ok(Self { eviction: EvictionServer::start(cache, txns)?, stop: Arc::default(), threads: Vec::new() })
+        Ok(Self {
+            eviction: EvictionServer::start(cache, txns)?,
+            stop: Arc::default(),
+            tiered: None,
+            threads: Vec::new(),
+        })
     }
 
     /// Starts the thread that takes a checkpoint every `seconds`.
@@ -106,10 +113,30 @@ impl Servers {
         })
     }
 
+    /// Starts the thread that works on the objects of tiered tables.
+    pub(super) fn start_tiered(&mut self, connection: &Arc<ConnectionInner>) -> Result<()> {
+        let tiered = Arc::clone(&connection.db.tiered);
+        let connection = Arc::downgrade(connection);
+        self.tiered = Some(Arc::clone(&tiered));
+        self.spawn("tiered-server", move || {
+            while tiered.queue.wait(tiered.interval()) {
+                let Some(connection) = connection.upgrade() else { return };
+                if connection.db.is_panicked() {
+                    tiered.queue.stop();
+                    return;
+                }
+                crate::tiered::pass(&connection.db);
+            }
+        })
+    }
+
     /// Stops and joins all threads. Called from one of them (which then held the last handle), it leaves that one be.
     pub(super) fn stop(self) {
         *self.stop.stopping.lock() = true;
         self.stop.signal.notify_all();
+        if let Some(tiered) = &self.tiered {
+            tiered.queue.stop();
+        }
         for thread in self.threads {
             if thread.thread().id() != std::thread::current().id() {
                 // A panic of the thread has been reported by the runtime; closing goes on.

@@ -54,7 +54,7 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
     let prefix = uri.split_once(':').map_or("", |(prefix, _)| prefix);
     match prefix {
         "table" => open_table(session, uri, &options),
-        "file" => Ok(on_file(session, uri, session.connection().open_file(uri, options.at())?, &options)),
+        "file" | "tiered" => Ok(on_file(session, uri, session.connection().open_file(uri, options.at())?, &options)),
         "colgroup" => Ok(on_file(session, uri, session.connection().open_column_group(uri, options.at())?, &options)),
         "index" => {
             let open = session.connection().open_index(uri, options.at())?;
@@ -80,7 +80,7 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
             Ok(new_cursor(session, uri, Kind::Log(cursor), LogCursor::formats()?, true, &options))
         }
         "lsm" => Err(Error::unsupported(format!("lsm object type no longer supported: {uri}"))),
-        "backup" | "statistics" | "tiered" => {
+        "backup" | "statistics" => {
             Err(Error::unsupported(format!("{uri}: cursors of this kind are not supported yet")))
         }
         _ => Err(Error::unsupported(format!("unknown object type: {uri}"))),

@@ -30,4 +30,6 @@ pub const BUILT_IN: &[&Extension] = &[
     &hardwired_sodium::EXTENSION,
     #[cfg(feature = "kek-mock")]
     &hardwired_kek_mock::EXTENSION,
+    #[cfg(feature = "dir-store")]
+    &hardwired_dir_store::EXTENSION,
 ];

@@ -31,7 +31,7 @@ const fn feature(name: &'static str, library_names: &'static [&'static str], kin
 
 /// Sorted by name.
 pub(super) const KNOWN: &[Known] = &[
-    not_yet("dir-store", &[], &[ExtensionKind::StorageSource]),
+    Known { name: "dir-store", library_names: &[], kinds: &[ExtensionKind::StorageSource], source: Source::Feature },
     not_yet("fail-fs", &[], &[ExtensionKind::FileSystem]),
     feature("kek-mock", &["key_provider"], &[ExtensionKind::KeyProvider]),
     feature("kvs-sample", &["kvs_bdb"], &[ExtensionKind::DataSource]),

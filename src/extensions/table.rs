@@ -181,6 +181,12 @@ impl ExtensionTable {
         self.storage_sources.wanted("storage source", name)
     }
 
+    /// All storage sources so far, with their names.
+    pub fn storage_sources(&self) -> Vec<(Vec<String>, Arc<dyn StorageSource>)> {
+        let entries = self.storage_sources.0.read();
+        entries.iter().map(|entry| (entry.names.clone(), Arc::clone(&entry.instance))).collect()
+    }
+
     /// The data source whose prefix the URI begins with. The caller has tried the engine's own prefixes before.
     pub fn data_source(&self, uri: &str) -> Option<Arc<dyn DataSource>> {
         self.data_sources.find(|prefix| uri.starts_with(prefix))

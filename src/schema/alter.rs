@@ -13,6 +13,7 @@ use crate::event::Origin;
 use crate::metadata::METADATA_URI;
 use crate::plugin::config::{Config, ConfigParser};
 use crate::plugin::error::SubLevel;
+use crate::tiered::{self, TREE_PREFIX};
 use crate::{Error, ErrorCode, Result};
 
 impl Database {
@@ -58,7 +59,7 @@ impl Database {
         self.change_metadata(&changes)?;
         for (uri, value) in &changed {
             if let Some(handle) = self.open_handle(uri) {
-                *handle.base.lock() = crate::config::metadata::file_without_checkpoint(value)?;
+                *handle.base.lock() = handle.base_of(value)?;
             }
         }
         Ok(())
@@ -71,6 +72,13 @@ impl Database {
         let config = Config::single(config);
         let force = config.bool_or("force", false)?;
         let remove_files = config.bool_or("remove_files", true)?;
+        let remove_shared = config.bool_or("remove_shared", false)?;
+        if remove_shared && !remove_files {
+            return Err(Error::invalid(
+                "drop for tiered storage object must configure removal of underlying files if forced removal of shared \
+                 objects is enabled",
+            ));
+        }
         let _checkpoint = self.checkpoint_lock.lock();
         let _schema = self.schema_lock.lock();
         let parts = match self.parts_of(uri) {
@@ -91,7 +99,11 @@ impl Database {
         if !force && files.iter().any(|file| file.awaits_checkpoint()) {
             return Err(self.dirty_error());
         }
-        let changes: Vec<_> = parts.rows.iter().map(|row| (row.as_str(), None)).collect();
+        let trees = parts.files.iter().filter(|file| file.starts_with(TREE_PREFIX));
+        let objects = trees.map(|tree| tiered::objects_of(self, tree, &self.catalog.require(tree)?, remove_shared));
+        let objects = objects.collect::<Result<Vec<_>>>()?;
+        let rows = parts.rows.iter().chain(objects.iter().flat_map(|objects| &objects.rows));
+        let changes: Vec<_> = rows.map(|row| (row.as_str(), None)).collect();
         self.change_metadata(&changes)?;
         parts.files.iter().for_each(|file| self.forget(file));
         files.into_iter().for_each(super::users::Exclusive::forever);
@@ -99,8 +111,10 @@ impl Database {
             table.forever();
         }
         self.forget_definition(uri);
+        objects.into_iter().for_each(|objects| tiered::remove_objects(self, objects, remove_files));
         if remove_files {
-            parts.files.iter().for_each(|file| self.remove_file(file));
+            let plain = parts.files.iter().filter(|file| !file.starts_with(TREE_PREFIX));
+            plain.for_each(|file| self.remove_file(file));
         }
         Ok(())
     }

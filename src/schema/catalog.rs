@@ -101,6 +101,14 @@ impl Catalog {
         outcome.map(|()| rows)
     }
 
+    /// The rows of all trees: ordinary files, without the objects of tiered trees, and tiered trees.
+    pub(crate) fn trees(&self) -> Result<Vec<Row>> {
+        let mut rows = self.with_prefix("file:")?;
+        rows.retain(|(_, value)| !super::settings::is_tiered_object(value));
+        rows.extend(self.with_prefix("tiered:")?);
+        Ok(rows)
+    }
+
     /// Applies changes as one transaction.
     pub(crate) fn change(&self, changes: &[Change<'_>]) -> Result<()> {
         let mut state = self.state.lock();

@@ -15,6 +15,7 @@ use crate::config::metadata;
 use crate::event::Origin;
 use crate::packing::Format;
 use crate::plugin::config::Config;
+use crate::tiered::{TREE_PREFIX, TableStorage, object_name, tiers};
 use crate::{Error, ErrorCode, Result};
 
 /// A refusal to create an object, and what the event handler is told of it.
@@ -44,17 +45,35 @@ impl Refused {
 /// What makes everything committed durable, while checkpoint and schema lock are held: a database checkpoint.
 pub(crate) type Checkpoint<'a> = &'a dyn Fn(&Database) -> Result<()>;
 
-/// A `file:` row about to be made.
+/// A `file:` row about to be made, with its file.
 struct NewFile {
     uri: String,
     value: String,
     allocation_size: u32,
 }
 
+/// A tree about to be made: an ordinary file or a tiered tree.
+struct NewTree {
+    file: NewFile,
+    /// The row of a tiered tree.
+    tree: Option<(String, String)>,
+}
+
+impl NewTree {
+    fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let tree = self.tree.iter().map(|(uri, value)| (uri.as_str(), Some(value.as_str())));
+        tree.chain(std::iter::once((self.file.uri.as_str(), Some(self.file.value.as_str()))))
+    }
+}
+
 impl Database {
     /// Creates an object. One that exists is left as it is.
     pub(crate) fn create(&self, uri: &str, config: &str, checkpoint: Checkpoint<'_>) -> Result<(), Refused> {
         name::check(uri)?;
+        if uri.starts_with("table:") && self.tiered.is_on() {
+            // Its message about other types comes before that of a connection without tiered storage.
+            check_tiered_type(config)?;
+        }
         check_kind(uri, config)?;
         // Filling an index ends with a checkpoint.
         let _checkpoint = uri.starts_with("index:").then(|| self.checkpoint_lock.lock());
@@ -72,6 +91,7 @@ impl Database {
             Some(("colgroup", _)) => self.create_column_group(uri, config),
             Some(("index", _)) => self.create_index(uri, config, checkpoint),
             _ => {
+                refuse_tiered(uri, config)?;
                 let file = self.new_file(uri, config)?;
                 Ok(self.make_durable(Some(&file), &[(uri, Some(&file.value))])?)
             }
@@ -97,12 +117,13 @@ impl Database {
         if has_groups {
             return Ok(self.make_durable(None, &[(uri, Some(value.as_str()))])?);
         }
-        let source = self.source_for(uri, config, || group_source(table, None), table)?;
+        let storage = self.tiered.placement(config)?;
+        let source = self.source_for(uri, config, || group_source_in(storage.as_ref(), table, None), table)?;
         let group = metadata::colgroup(config, &source)?;
-        let file = self.new_source(&source, config)?;
+        let tree = self.new_source(&source, config, storage)?;
         let mut rows = vec![(uri, Some(value.as_str())), (group_uri.as_str(), Some(group.as_str()))];
-        rows.extend(file.as_ref().map(|file| (file.uri.as_str(), Some(file.value.as_str()))));
-        Ok(self.make_durable(file.as_ref(), &rows)?)
+        rows.extend(tree.iter().flat_map(NewTree::rows));
+        Ok(self.make_durable(tree.as_ref().map(|tree| &tree.file), &rows)?)
     }
 
     fn create_column_group(&self, uri: &str, config: &str) -> Result<(), Refused> {
@@ -120,13 +141,14 @@ impl Database {
             }
         };
         let name = group.map_or(table.to_owned(), |group| format!("{table}_{group}"));
-        let source = self.source_for(uri, &config, || group_source(table, group), &name)?;
+        let storage = self.tiered.placement(&config)?;
+        let source = self.source_for(uri, &config, || group_source_in(storage.as_ref(), table, group), &name)?;
         let value = metadata::colgroup(&config, &source)?;
         self.check_covered(&table_uri, &table_value, &uris, (uri, &value))?;
-        let file = self.new_source(&source, &config)?;
+        let tree = self.new_source(&source, &config, storage)?;
         let mut rows = vec![(uri, Some(value.as_str()))];
-        rows.extend(file.as_ref().map(|file| (file.uri.as_str(), Some(file.value.as_str()))));
-        self.make_durable(file.as_ref(), &rows)?;
+        rows.extend(tree.iter().flat_map(NewTree::rows));
+        self.make_durable(tree.as_ref().map(|tree| &tree.file), &rows)?;
         self.forget_table(&table_uri);
         Ok(())
     }
@@ -173,6 +195,7 @@ impl Database {
     }
 
     fn create_index(&self, uri: &str, config: &str, checkpoint: Checkpoint<'_>) -> Result<(), Refused> {
+        refuse_tiered(uri, config)?;
         let (table, Some(name)) = table_and_part(uri) else {
             let text = format!("Invalid index name, should be <table name>:<index name>: {uri}");
             return Err(Error::invalid(text).into());
@@ -196,7 +219,7 @@ impl Database {
         let config = format!("{config},key_format={key_format},value_format=");
         let source = self.source_for(uri, &config, || index_source(table, name), &format!("{table}_{name}_idx"))?;
         let value = metadata::index(&config, &source, public.len())?;
-        let file = self.new_source(&source, &config)?;
+        let file = self.new_source(&source, &config, None)?.map(|tree| tree.file);
         let mut rows = vec![(uri, Some(value.as_str()))];
         rows.extend(file.as_ref().map(|file| (file.uri.as_str(), Some(file.value.as_str()))));
         let index = table::Index::parse(&columns, uri, &value)?;
@@ -270,27 +293,65 @@ impl Database {
         }
     }
 
-    /// The file of a column group or index: `None` if it exists.
-    fn new_source(&self, source: &str, config: &str) -> Result<Option<NewFile>, Refused> {
+    /// The tree of a column group or index: `None` if it exists.
+    fn new_source(
+        &self,
+        source: &str,
+        config: &str,
+        storage: Option<TableStorage>,
+    ) -> Result<Option<NewTree>, Refused> {
         match self.catalog.get(source)? {
             Some(_) => Ok(None),
-            None => self.new_file(source, config).map(Some).map_err(|error| Refused {
+            None => self.new_tree(source, config, storage).map(Some).map_err(|error| Refused {
                 is_silent: error.code() == ErrorCode::EBUSY,
                 ..Refused::about(source)(error)
             }),
         }
     }
 
+    /// Builds and checks the rows of the tree `source`: `tiered:NAME` in `storage`, or `file:NAME`.
+    fn new_tree(&self, source: &str, config: &str, storage: Option<TableStorage>) -> Result<NewTree> {
+        let (Some(base), Some(TableStorage { bucket, row })) = (source.strip_prefix(TREE_PREFIX), storage) else {
+            return Ok(NewTree { file: self.new_file(source, config)?, tree: None });
+        };
+        let number = 1;
+        let object = object_name(base, number);
+        name::file_path(&self.home, &object)?;
+        // Names are never used twice: a dropped table's objects stay in the bucket, unless they are removed too.
+        if let Some(&number) = bucket.objects_of(base)?.first() {
+            return Err(Error::new(
+                ErrorCode::EEXIST,
+                format!(
+                    "{source}: the bucket '{}' has objects of a table of this name already, such as '{}'",
+                    bucket.bucket,
+                    bucket.key(&object_name(base, number))
+                ),
+            ));
+        }
+        let tree = metadata::tiered(config, self.new_file_id()?, &row, &tiers(base, number, false))?;
+        let value = metadata::tiered_file(config, self.new_file_id()?, &row)?;
+        let file = self.checked_file(&format!("file:{object}"), value, &tree)?;
+        Ok(NewTree { file, tree: Some((source.to_owned(), tree)) })
+    }
+
     /// Builds and checks the row of a new file.
     fn new_file(&self, uri: &str, config: &str) -> Result<NewFile> {
         name::file_path(&self.home, uri)?;
-        let id = u32::try_from(self.next_file_id()).map_err(|_| Error::panic("out of file ids"))?;
-        let value = metadata::file(config, id)?;
-        let settings = FileSettings::parse(uri, &value, self.object_extensions())?;
+        let value = metadata::file(config, self.new_file_id()?)?;
+        self.checked_file(uri, value.clone(), &value)
+    }
+
+    /// A new file, if the row `tree` of what it stores can be served.
+    fn checked_file(&self, uri: &str, value: String, tree: &str) -> Result<NewFile> {
+        let settings = FileSettings::parse(uri, tree, self.object_extensions())?;
         check_allocation_size(settings.block.allocation_size)?;
         Format::parse(&settings.key_format)?;
         Format::parse(&settings.value_format)?;
         Ok(NewFile { uri: uri.to_owned(), value, allocation_size: settings.block.allocation_size })
+    }
+
+    fn new_file_id(&self) -> Result<u32> {
+        u32::try_from(self.next_file_id()).map_err(|_| Error::panic("out of file ids"))
     }
 
     fn make_durable(&self, file: Option<&NewFile>, rows: &[super::catalog::Change<'_>]) -> Result<()> {
@@ -338,6 +399,38 @@ fn refuse_column_store(uri: &str, columns: &Columns) -> Result<()> {
         return Err(Error::unsupported(format!("{uri}: column stores (key_format=r) are not supported yet")));
     }
     Ok(())
+}
+
+/// Refuses a `type` that can't be tiered.
+fn check_tiered_type(config: &str) -> Result<()> {
+    let settings = Config::single(config);
+    match settings.text_or("type", "")? {
+        "" | "file" => Ok(()),
+        _ if settings.text_or("tiered_storage.name", "")? == "none" => Ok(()),
+        kind => Err(Error::unsupported(format!(
+            "unsupported type configuration: {kind}: type must be file for tiered storage"
+        ))),
+    }
+}
+
+/// Files and indices are local, whatever the connection's default. One that asks for a storage source by name would wait for
+/// its objects in vain.
+fn refuse_tiered(uri: &str, config: &str) -> Result<()> {
+    match Config::single(config).name("tiered_storage.name")? {
+        None => Ok(()),
+        Some(name) => Err(Error::unsupported(format!(
+            "{uri}: tiered_storage=(name={name}): tables and column groups can be tiered, files and indices can't"
+        ))),
+    }
+}
+
+/// The default source of a column group whose records go to `storage`.
+fn group_source_in(storage: Option<&TableStorage>, table: &str, group: Option<&str>) -> String {
+    match (storage, group) {
+        (None, group) => group_source(table, group),
+        (Some(_), None) => format!("{TREE_PREFIX}{table}"),
+        (Some(_), Some(group)) => format!("{TREE_PREFIX}{table}_{group}"),
+    }
 }
 
 /// Refuses URIs that can't be created, and those that aren't built.

@@ -12,7 +12,7 @@ use super::open::source_in;
 use super::table::{TableHandle, incomplete};
 use super::transform::ObjectExtensions;
 use super::{name, settings};
-use crate::block::{BlockManager, KeyedEncryptor, OpenMode};
+use crate::block::{BlockManager, KeyedEncryptor, ObjectsOpen, OpenMode};
 use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
 use crate::config::added::AddedKeys;
@@ -23,6 +23,7 @@ use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current,
 use crate::packing::Format;
 use crate::plugin::file_system::FileSystem;
 use crate::plugin::services::Services;
+use crate::tiered::{TREE_PREFIX, Tiered, TieredTree};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::{Mutex, RwLock};
@@ -43,6 +44,7 @@ pub(crate) struct DatabaseParts {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    pub(crate) tiered: Arc<Tiered>,
     /// The connection's encryptor with its key.
     pub(crate) encryptor: Option<Arc<KeyedEncryptor>>,
     /// What extensions get from the connection.
@@ -77,6 +79,8 @@ pub(crate) struct Database {
     pub(crate) cache: Arc<Cache>,
     /// The named extensions that objects can ask for.
     pub(crate) extensions: Arc<ExtensionTable>,
+    /// The buckets of tiered tables, and the work on their objects.
+    pub(crate) tiered: Arc<Tiered>,
     /// The connection's encryptor with its key.
     pub(crate) encryptor: Option<Arc<KeyedEncryptor>>,
     /// What extensions get from the connection; it knows the connection only weakly.
@@ -124,6 +128,7 @@ impl Database {
             txns: parts.txns,
             cache: parts.cache,
             extensions: parts.extensions,
+            tiered: parts.tiered,
             encryptor: parts.encryptor,
             services: parts.services,
             added_keys: AddedKeys::default(),
@@ -152,6 +157,12 @@ impl Database {
         learned.last_time = checkpoints.iter().map(|checkpoint| checkpoint.time).max().unwrap_or(0);
         let mut ids = HashMap::new();
         for (uri, value) in self.catalog.with_prefix("file:")? {
+            if settings::is_tiered_object(&value) {
+                let id = settings::file_id(&uri, &value)?;
+                learned.last_file_id = learned.last_file_id.max(u64::from(id));
+            }
+        }
+        for (uri, value) in self.catalog.trees()? {
             let id = settings::file_id(&uri, &value)?;
             if let Some(other) = ids.insert(id, uri.clone()) {
                 let reason = format!("metadata corruption: files {other} and {uri} have the same file ID {id}");
@@ -251,9 +262,9 @@ impl Database {
         self.open_file_locked(uri)?.use_shared()
     }
 
-    /// The `file:` URI behind `file:`, `colgroup:`, `index:` or a table without named columns.
+    /// The `file:` or `tiered:` URI behind one of these, `colgroup:`, `index:` or a table without named columns.
     pub(crate) fn source_of(&self, uri: &str) -> Result<String> {
-        if uri.starts_with("file:") {
+        if is_tree(uri) {
             return Ok(uri.to_owned());
         }
         if let Some(table) = uri.strip_prefix("table:") {
@@ -267,7 +278,7 @@ impl Database {
     }
 
     pub(super) fn known(&self, uri: &str) -> Option<Arc<FileHandle>> {
-        let map = if uri.starts_with("file:") { &self.files } else { &self.objects };
+        let map = if is_tree(uri) { &self.files } else { &self.objects };
         map.read().get(uri).map(Arc::clone)
     }
 
@@ -356,10 +367,18 @@ impl Database {
         checkpoint: Option<&Checkpoint>,
         mode: OpenMode,
     ) -> Result<Arc<FileHandle>> {
-        let path = name::file_path(&self.home, uri)?;
         let (fs, txns, cache, base) = (&*self.fs, &self.txns, &self.cache, self.base_write_gen);
         let parts = OpenParts { fs, txns, cache, base, extensions: self.object_extensions() };
-        open_file(&parts, &path, uri, value, checkpoint, mode)
+        let Some(name) = uri.strip_prefix(TREE_PREFIX) else {
+            settings::refuse_tiered_object(uri, value)?;
+            let path = name::file_path(&self.home, uri)?;
+            return open_file(&parts, &path, uri, value, checkpoint, mode, None);
+        };
+        name::file_path(&self.home, name)?;
+        let bucket = self.tiered.bucket_of_row(value)?;
+        let tree = TieredTree::new(uri, value, bucket, &self.home, &self.fs)?;
+        let path = tree.path(tree.state().last);
+        open_file(&parts, &path, uri, value, checkpoint, mode, Some(tree))
     }
 
     /// What objects' configurations are resolved with.
@@ -400,6 +419,11 @@ impl Database {
     }
 }
 
+/// Whether a URI names a tree by itself.
+pub(super) fn is_tree(uri: &str) -> bool {
+    uri.starts_with("file:") || uri.starts_with("tiered:")
+}
+
 #[cold]
 fn unusable(state: u8) -> Error {
     if state == PANICKED {
@@ -428,7 +452,7 @@ fn open_metadata_file(
     let mode = if parts.readonly { OpenMode::CheckpointReadOnly } else { OpenMode::Live };
     let extensions = ObjectExtensions { table: &parts.extensions, encryptor: parts.encryptor.as_ref() };
     let open = OpenParts { fs: &*parts.fs, txns: &parts.txns, cache: &parts.cache, base, extensions };
-    open_file(&open, &path, METADATA_URI, value, checkpoint, mode)
+    open_file(&open, &path, METADATA_URI, value, checkpoint, mode, None)
 }
 
 /// Opens a B-tree file at a checkpoint (`None`: it has none).
@@ -439,13 +463,24 @@ fn open_file(
     value: &str,
     checkpoint: Option<&Checkpoint>,
     mode: OpenMode,
+    tiered: Option<Arc<TieredTree>>,
 ) -> Result<Arc<FileHandle>> {
     let file = settings::FileSettings::parse(uri, value, parts.extensions)?;
     let reason = if mode == OpenMode::Live { OpenReason::Normal } else { OpenReason::Checkpoint };
     let generations = TreeGenerations::open(checkpoint, parts.base, reason);
     let name = uri.strip_prefix("file:").unwrap_or(uri);
     let cookie = checkpoint.map(|checkpoint| checkpoint.cookie.as_slice());
-    let (block, root) = BlockManager::open(parts.fs, path, name, file.block, cookie, mode)?;
+    let (block, root) = match &tiered {
+        None => BlockManager::open(parts.fs, path, name, file.block, cookie, mode)?,
+        Some(tree) => {
+            let open = ObjectsOpen { source: Arc::clone(tree) as _, active: tree.state().last };
+            BlockManager::open_objects(parts.fs, path, name, file.block, cookie, mode, open)?
+        }
+    };
+    let base = match &tiered {
+        None => crate::config::metadata::file_without_checkpoint(value)?,
+        Some(_) => crate::config::metadata::tiered_without_checkpoint(value)?,
+    };
     let tree = Tree::open(TreeOpen {
         name: uri.to_owned(),
         block: Arc::clone(&block),
@@ -460,9 +495,10 @@ fn open_file(
         uri: uri.to_owned(),
         tree,
         block,
+        tiered,
         key_format: Format::parse(&file.key_format)?,
         value_format: Format::parse(&file.value_format)?,
-        base: crate::config::metadata::file_without_checkpoint(value)?,
+        base,
         run_write_gen: generations.run_write_gen,
     }))
 }

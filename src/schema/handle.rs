@@ -10,16 +10,19 @@ use crate::Result;
 use crate::block::BlockManager;
 use crate::btree::Tree;
 use crate::packing::Format;
+use crate::tiered::TieredTree;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open B-tree file.
 pub(crate) struct FileHandle {
-    /// `file:NAME`
+    /// `file:NAME` or `tiered:NAME`
     pub(crate) uri: String,
     pub(crate) tree: Arc<Tree>,
     pub(crate) block: Arc<BlockManager>,
+    /// The objects of a tiered tree.
+    pub(crate) tiered: Option<Arc<TieredTree>>,
     pub(crate) key_format: Arc<Format>,
     pub(crate) value_format: Arc<Format>,
     /// The metadata string without its checkpoint keys: what every checkpoint of the file appends to.
@@ -35,6 +38,7 @@ pub(crate) struct FileParts {
     pub(crate) uri: String,
     pub(crate) tree: Arc<Tree>,
     pub(crate) block: Arc<BlockManager>,
+    pub(crate) tiered: Option<Arc<TieredTree>>,
     pub(crate) key_format: Format,
     pub(crate) value_format: Format,
     pub(crate) base: String,
@@ -47,6 +51,7 @@ impl FileHandle {
             uri: parts.uri,
             tree: parts.tree,
             block: parts.block,
+            tiered: parts.tiered,
             key_format: Arc::new(parts.key_format),
             value_format: Arc::new(parts.value_format),
             base: Mutex::new(parts.base),
@@ -65,6 +70,17 @@ impl FileHandle {
     /// filled. Those entries are durable, but programs expect what WiredTiger answers.
     pub(crate) fn awaits_checkpoint(&self) -> bool {
         self.tree.is_dirty() || self.just_filled.load(Ordering::Relaxed)
+    }
+
+    /// The part of a metadata row of this file that its checkpoints append to.
+    ///
+    /// # Errors
+    /// `EINVAL` if the row doesn't parse.
+    pub(crate) fn base_of(&self, row: &str) -> Result<String> {
+        match &self.tiered {
+            None => crate::config::metadata::file_without_checkpoint(row),
+            Some(_) => crate::config::metadata::tiered_without_checkpoint(row),
+        }
     }
 
     /// Whether anybody uses it.

@@ -3,7 +3,7 @@
 //! Source: schema specification, sections 5, 6 and 15.
 
 use super::columns::Layout;
-use super::database::Database;
+use super::database::{Database, is_tree};
 use super::handle::InUse;
 use super::index_rows::{IndexRows, groups_needed};
 use super::records::{Records, open_records};
@@ -179,7 +179,7 @@ impl Database {
         Ok(file)
     }
 
-    /// A use of a source: today a file. The schema lock is held.
+    /// A use of a source: a file or a tiered tree. The schema lock is held.
     fn open_source_locked(&self, source: &str, at: At<'_>) -> Result<InUse> {
         match at {
             At::Live => self.open_file_locked(source)?.use_shared(),
@@ -224,7 +224,7 @@ fn check_groups(table: &TableHandle, files: &[InUse]) -> Result<()> {
 /// The source that a column group's or index's metadata value names.
 pub(super) fn source_in(uri: &str, value: &str) -> Result<String> {
     let source = Config::single(value).text_or("source", "")?;
-    if !source.starts_with("file:") {
+    if !is_tree(source) {
         return Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet")));
     }
     Ok(source.to_owned())

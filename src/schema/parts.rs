@@ -5,6 +5,7 @@
 use super::database::Database;
 use super::handle::FileHandle;
 use super::open::source_in;
+use super::settings;
 use super::table;
 use super::users::Exclusive;
 use crate::plugin::error::SubLevel;
@@ -47,6 +48,7 @@ impl Database {
             }
             parts.rows.push(uri.to_owned());
         } else if uri.starts_with("file:") {
+            settings::refuse_tiered_object(uri, &value)?;
             parts.rows.push(uri.to_owned());
             parts.files.push(uri.to_owned());
         } else {

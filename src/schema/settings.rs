@@ -102,6 +102,19 @@ pub(crate) fn file_id(uri: &str, value: &str) -> Result<u32> {
     id.and_then(|id| u32::try_from(id).ok()).ok_or_else(|| Error::corrupt(uri, 0, "the metadata entry has no valid id"))
 }
 
+/// Whether a `file:` row is that of an object of a tiered tree.
+pub(crate) fn is_tiered_object(value: &str) -> bool {
+    Config::single(value).bool_or("tiered_object", false).unwrap_or(false)
+}
+
+/// Refuses a `file:` row of an object: its blocks are those of the tree's other objects too.
+pub(crate) fn refuse_tiered_object(uri: &str, value: &str) -> Result<()> {
+    if is_tiered_object(value) {
+        return Err(Error::unsupported(format!("{uri}: an object of a tiered table can't be used by itself")));
+    }
+    Ok(())
+}
+
 fn check_version(uri: &str, config: &Config<'_>) -> Result<()> {
     let major = config.i64_or("version.major", 0)?;
     let minor = config.i64_or("version.minor", 0)?;
@@ -130,7 +143,7 @@ fn check_supported(uri: &str, config: &Config<'_>) -> Result<()> {
         return Err(Error::unsupported(format!("{uri}: live restore is not supported")));
     }
     if config.bool_or("tiered_object", false)? {
-        return Err(Error::unsupported(format!("{uri}: tiered storage is not supported yet")));
+        return Err(Error::unsupported(format!("{uri}: an object of a tiered table can't be used by itself")));
     }
     Ok(())
 }

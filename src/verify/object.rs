@@ -5,6 +5,7 @@ use crate::config::settings::VerifySettings;
 use crate::event::Origin;
 use crate::metadata::checkpoints_of;
 use crate::schema::{Database, FileSettings, file_path};
+use crate::tiered::TREE_PREFIX;
 use crate::{Error, ErrorCode, Result};
 
 const CALL: &str = "WT_SESSION.verify";
@@ -34,6 +35,9 @@ pub(crate) fn verify(db: &Database, uri: &str, config: &str) -> Result<()> {
     let parts = db.parts_of(uri)?;
     if parts.is_incomplete {
         return Err(Error::invalid(format!("'{uri}' cannot be used until all column groups are created")));
+    }
+    if parts.files.iter().any(|file| file.starts_with(TREE_PREFIX)) {
+        return Err(Error::unsupported(format!("{uri}: tiered tables can't be verified")));
     }
     let handles = db.use_exclusively(&parts.files)?;
     if let Some(dirty) = handles.iter().find(|handle| handle.tree.is_dirty()) {

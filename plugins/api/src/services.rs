@@ -14,7 +14,7 @@ use crate::extension::{MessageLevel, Messages};
 use crate::file_system::FileSystem;
 use crate::{Error, ErrorCode, Result};
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Services of a connection. Without a session they act for the connection's own internal one.
@@ -143,12 +143,18 @@ pub trait TransactionNotify: Send + Sync {
 /// Services without an engine: messages arrive, everything else is `EINVAL` or empty. For an extension's own tests.
 pub struct OfflineServices {
     messages: Arc<dyn Messages>,
+    home: PathBuf,
 }
 
 impl OfflineServices {
     /// Services that only pass messages on.
     pub fn new(messages: Arc<dyn Messages>) -> Arc<Self> {
-        Arc::new(Self { messages })
+        Self::at(messages, Path::new(""))
+    }
+
+    /// The same with a home directory.
+    pub fn at(messages: Arc<dyn Messages>, home: &Path) -> Arc<Self> {
+        Arc::new(Self { messages, home: home.to_owned() })
     }
 
     fn none<T>() -> Result<T> {
@@ -164,7 +170,7 @@ impl Messages for OfflineServices {
 
 impl Services for OfflineServices {
     fn home(&self) -> &Path {
-        Path::new("")
+        &self.home
     }
     fn file_system(&self) -> Result<Arc<dyn FileSystem>> {
         Err(Error::NotFound)

@@ -88,6 +88,7 @@ const OPEN: &[Entry] = &[
     ("config_base", Supported),
     ("create", Supported),
     ("debug_mode.corruption_abort", NoEffect("damage never aborts the process here")),
+    ("debug_mode.tiered_flush_error_continue", NoEffect("errors of a flush never panic the connection here")),
     ("encryption.keyid", Supported),
     ("encryption.name", Supported),
     ("encryption.secretkey", Supported),
@@ -149,12 +150,15 @@ const OPEN: &[Entry] = &[
     ("statistics_log.path", OFF),
     ("statistics_log.sources", OFF),
     ("statistics_log.timestamp", OFF),
-    ("tiered_storage.auth_token", OFF),
-    ("tiered_storage.bucket", OFF),
-    ("tiered_storage.bucket_prefix", OFF),
-    ("tiered_storage.cache_directory", OFF),
-    ("tiered_storage.interval", OFF),
-    ("tiered_storage.local_retention", OFF),
+    ("tiered_storage.auth_token", Supported),
+    ("tiered_storage.bucket", Supported),
+    ("tiered_storage.bucket_prefix", Supported),
+    ("tiered_storage.cache_directory", Supported),
+    ("tiered_storage.cluster", Supported),
+    ("tiered_storage.interval", Supported),
+    ("tiered_storage.local_retention", Supported),
+    ("tiered_storage.member", Supported),
+    ("tiered_storage.name", Supported),
     ("transaction_sync.enabled", Supported),
     ("transaction_sync.method", Supported),
     ("use_environment", Supported),
@@ -166,7 +170,7 @@ const OPEN: &[Entry] = &[
 const LOAD_EXTENSION: &[Entry] =
     &[("config", Supported), ("early_load", Supported), ("entry", Supported), ("terminate", Supported)];
 
-const CLOSE: &[Entry] = &[("leak_memory", PACE), ("use_timestamp", NO_TIMESTAMPS)];
+const CLOSE: &[Entry] = &[("final_flush", Supported), ("leak_memory", PACE), ("use_timestamp", NO_TIMESTAMPS)];
 
 const SESSION: &[Entry] =
     &[("cache_cursors", PACE), ("cache_max_wait_ms", Supported), ("isolation", Supported), ("prefetch.enabled", PACE)];
@@ -218,12 +222,13 @@ const OBJECT: &[Entry] = &[
     ("split_deepen_min_child", PACE),
     ("split_deepen_per_child", PACE),
     ("split_pct", Supported),
-    ("tiered_storage.auth_token", OFF),
-    ("tiered_storage.bucket", OFF),
-    ("tiered_storage.bucket_prefix", OFF),
-    ("tiered_storage.cache_directory", OFF),
-    ("tiered_storage.local_retention", OFF),
-    ("tiered_storage.object_target_size", OFF),
+    ("tiered_storage.auth_token", Supported),
+    ("tiered_storage.bucket", Supported),
+    ("tiered_storage.bucket_prefix", Supported),
+    ("tiered_storage.cache_directory", Supported),
+    ("tiered_storage.local_retention", NoEffect("what is in effect is the connection's, as in WiredTiger")),
+    ("tiered_storage.name", Supported),
+    ("tiered_storage.object_target_size", NoEffect("obsolete: without effect in WiredTiger")),
     ("value_format", Supported),
     ("verbose", NO_TIMESTAMPS),
     ("version", Supported),
@@ -260,9 +265,10 @@ const COMMIT: &[Entry] = &[("sync", Supported)];
 
 const CHECKPOINT: &[Entry] = &[
     ("drop", Supported),
-    ("flush_tier.force", OFF),
-    ("flush_tier.sync", OFF),
-    ("flush_tier.timeout", OFF),
+    ("flush_tier.enabled", Supported),
+    ("flush_tier.force", Supported),
+    ("flush_tier.sync", Supported),
+    ("flush_tier.timeout", Supported),
     ("force", Supported),
     ("name", Supported),
     ("use_timestamp", NO_TIMESTAMPS),
@@ -273,7 +279,7 @@ const DROP: &[Entry] = &[
     ("force", Supported),
     ("lock_wait", Supported),
     ("remove_files", Supported),
-    ("remove_shared", OFF),
+    ("remove_shared", Supported),
 ];
 
 const OPEN_CURSOR: &[Entry] = &[

@@ -43,6 +43,12 @@ const CIRCLES_ALLOWED: &[(&str, &str, &str)] = &[
         "schema",
         "a schema change becomes durable by a checkpoint of the metadata; a checkpoint visits open files",
     ),
+    (
+        "schema",
+        "tiered",
+        "schema calls make and drop tiered trees; the background work on objects changes the metadata as a schema call does",
+    ),
+    ("checkpoint", "tiered", "a checkpoint closes objects; dropping and recording objects end in one of the metadata"),
     ("btree", "reconcile", "reconciliation reads pages in memory; eviction of a page ends in reconciliation"),
     ("btree", "cache", "the cache asks trees for pages to evict; trees tell the cache what they hold"),
 ];

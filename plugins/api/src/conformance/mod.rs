@@ -13,12 +13,14 @@ mod compressor;
 mod data_source;
 mod encryptor;
 mod session;
+mod storage_source;
 
 pub use collator::check_collator;
 pub use compressor::check_compressor;
 pub use data_source::{DataSourceKit, check_data_source};
 pub use encryptor::{Authentication, check_encryptor};
 pub use session::KitSession;
+pub use storage_source::{StoreUnderTest, check_storage_source};
 
 /// How many threads use an instance at once.
 const THREADS: usize = 4;
