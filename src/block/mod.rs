@@ -50,5 +50,6 @@ pub use descriptor::{MAX_ALLOCATION_SIZE, MIN_ALLOCATION_SIZE, check_allocation_
 pub use extent_list::{ListContents, ListKind, Trailer, decode as decode_extent_list};
 pub use extents::{Extent, ExtentSet, Fit, Overlap};
 pub use manager::{BlockManager, BlockSettings, BlockStatistics, ChecksumMode, OpenMode};
+pub(crate) use transform::MAX_RATIO;
 pub use transform::{BlockTransform, KeyedEncryptor};
 pub use verify::{Leaks, Verifier};

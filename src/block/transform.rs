@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// No format makes more of a byte than this (Zstandard has blocks of 128 KB in four bytes).
-const MAX_RATIO: usize = 1 << 16;
+pub(crate) const MAX_RATIO: usize = 1 << 16;
 /// Encryptors that add more than this are taken for broken.
 const MAX_EXPANSION: usize = 1 << 16;
 /// Bytes of the length before a cipher text.

@@ -6,6 +6,8 @@ use crate::block::BlockTransform;
 /// The settings of a row store (cache specification, sections 7 to 9).
 #[derive(Debug, Clone)]
 pub struct TreeSettings {
+    /// The id under which changes are recorded in the log; `None`: they aren't.
+    pub log_file: Option<u32>,
     /// `allocation_size` in bytes.
     pub allocation_size: u32,
     /// `leaf_page_max` in bytes.
@@ -38,6 +40,7 @@ pub struct TreeSettings {
 impl Default for TreeSettings {
     fn default() -> Self {
         Self {
+            log_file: None,
             allocation_size: 4 << 10,
             leaf_page_max: 32 << 10,
             internal_page_max: 4 << 10,

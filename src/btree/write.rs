@@ -9,6 +9,7 @@ use super::internal::Target;
 use super::leaf::{Leaf, LeafInner, Slot};
 use super::tree::{Found, Pin, Tree};
 use super::version::{Kind, Row, Version, Visible};
+use crate::log::Operation;
 use crate::sync::MutexGuard;
 use crate::sync::reclaim::Participant;
 use crate::txn::{Txn, TxnId, Undo};
@@ -46,6 +47,14 @@ pub(super) struct Written<'p> {
 const MAX_ITEM_BYTES: usize = 4_294_966_271;
 
 impl Change<'_> {
+    fn record_in_log(self, txn: &mut Txn, file: u32, key: &[u8]) {
+        match self {
+            Change::Put(value, _) => txn.record_in_log(&Operation::RowPut { file, key, value }),
+            Change::Remove => txn.record_in_log(&Operation::RowRemove { file, key }),
+            Change::Reserve => {}
+        }
+    }
+
     fn check(&self, key: &[u8]) -> Result<()> {
         let value = if let Change::Put(value, _) = self { value.len() } else { 0 };
         match [key.len(), value].into_iter().find(|len| *len > MAX_ITEM_BYTES) {
@@ -83,6 +92,9 @@ impl Tree {
             leaf.touch(self.cache.generation());
             if let Some(written) = self.write_latched(pin, leaf, inner, txn, id, key, change)? {
                 txn.record(&context.undo, key, matches!(change, Change::Reserve));
+                if let Some(file) = self.settings.log_file {
+                    change.record_in_log(txn, file, key);
+                }
                 return Ok(written);
             }
         }

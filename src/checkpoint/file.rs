@@ -1,6 +1,7 @@
 //! The checkpoint of one file: which of its checkpoints go, its pages and lists, its new metadata value.
 
 use crate::block::{CheckpointAction, CheckpointEntry, TrailerRequest};
+use crate::log::Lsn;
 use crate::metadata::{
     Checkpoint, CheckpointRequest, DropRule, Protection, checkpoints_of, choose_deletions, format_checkpoints,
     format_lsn, internal_name, is_skipped, new_trailer, trailer_metadata,
@@ -18,6 +19,8 @@ pub(super) struct FileRequest<'a> {
     pub(super) force: bool,
     /// The time all files of the checkpoint share.
     pub(super) time: u64,
+    /// What was logged from here on isn't in the checkpoint; `None`: there is no log.
+    pub(super) lsn: Option<Lsn>,
 }
 
 /// What is going to happen to a file.
@@ -37,6 +40,7 @@ pub(super) struct Written {
 
 /// Decides what the checkpoint does to a file; `None`: nothing.
 pub(super) fn plan(db: &Database, handle: &Arc<FileHandle>, request: &FileRequest<'_>) -> Result<Option<Plan>> {
+    handle.set_just_filled(false);
     match db.catalog.get(&handle.uri)? {
         Some(value) => plan_value(db, handle, &value, request),
         // Dropped since the files were collected.
@@ -129,7 +133,7 @@ pub(super) fn write(
         "{},checkpoint={},checkpoint_backup_info=,checkpoint_lsn={}",
         handle.base.lock(),
         format_checkpoints(&checkpoints),
-        format_lsn(None)
+        format_lsn(request.lsn)
     );
     Ok(Written { handle: Arc::clone(handle), value })
 }

@@ -9,17 +9,25 @@
 //! 5. the metadata table is written and synced, and the turtle file replaced: **the commit point**;
 //! 6. the space of deleted checkpoints is given back, and the key provider is told.
 //!
+//! With a log, the record of the checkpoint's start is written while no commit is on its way, and the snapshot is taken
+//! before the next one: what lies behind that record is exactly what the checkpoint doesn't contain. The commit of the rows
+//! (4) is logged, a checkpoint record follows it, and the log is durable before (5): what a durable table contains can always
+//! be replayed from the log, so replay never goes back behind it.
+//!
 //! A crash before 5 leaves the former checkpoint of all files: no block that it references was reused. A failure after a
 //! file's lists were rolled can't be undone in memory: the connection panics, the files hold the former checkpoint.
 //!
-//! What it does not do: timestamps, history and log; all of them come with issues of their own.
+//! What it does not do: timestamps and history, which come with issues of their own.
 
 mod file;
 
 use crate::event::{Category, Level, Origin};
 use crate::key_provider::KeyService;
+use crate::log::Lsn;
 use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY, named_key};
-use crate::metadata::{DropRule, METADATA_URI, check_name, parse_drops};
+use crate::metadata::{
+    DropRule, METADATA_FILE_ID, METADATA_URI, check_name, checkpoint_lsn_of, format_lsn, parse_drops,
+};
 use crate::plugin::config::Config;
 use crate::schema::{Database, FileHandle, HISTORY_URI};
 use crate::txn::{Isolation, Snapshot, Txn};
@@ -33,6 +41,10 @@ pub(crate) struct Request {
     name: Option<String>,
     drops: Vec<DropRule>,
     force: bool,
+    /// It is the connection's last.
+    last: bool,
+    /// Files of the log stay, though it is complete.
+    keeps_log: bool,
     /// The string of the call, for data sources.
     config: String,
 }
@@ -41,6 +53,17 @@ impl Request {
     /// A checkpoint without name that nobody has asked for.
     pub(crate) fn internal(config: &str) -> Self {
         Self { config: config.to_owned(), ..Self::default() }
+    }
+
+    /// The checkpoint at the end of a connection.
+    pub(crate) fn last(config: &str) -> Self {
+        Self { last: true, ..Self::internal(config) }
+    }
+
+    /// The checkpoint at the start of a connection with a log. After a recovery that found work the log's files stay until
+    /// the next one.
+    pub(crate) fn after_recovery(had_work: bool) -> Self {
+        Self { keeps_log: had_work, ..Self::default() }
     }
 
     /// Reads the configuration of a call.
@@ -61,6 +84,8 @@ impl Request {
             name: Some(name).filter(|name| !name.is_empty()).map(str::to_owned),
             drops,
             force: config.bool_or("force", false)?,
+            last: false,
+            keeps_log: false,
             config: text.to_owned(),
         })
     }
@@ -69,6 +94,14 @@ impl Request {
     fn wants_all_files(&self) -> bool {
         self.name.is_some() || !self.drops.is_empty() || self.force
     }
+}
+
+/// What a checkpoint contains.
+struct Start {
+    time: u64,
+    /// Where the log was.
+    lsn: Option<Lsn>,
+    snapshot: Snapshot,
 }
 
 /// Takes a checkpoint of the database.
@@ -86,11 +119,11 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
     }
     db.checkpoint_sources(&request.config)?;
     let time = db.next_checkpoint_time();
-    let (txn, files) = {
+    let (txn, start, files) = {
         let _schema = db.schema_lock.lock();
-        begin(db, request)?
+        begin(db, request, time)?
     };
-    run(db, keys, request, time, &txn, &files)
+    run(db, keys, request, &start, &txn, &files)
 }
 
 /// The same for a caller who holds the checkpoint lock and the schema lock, as the end of a schema call.
@@ -100,28 +133,35 @@ pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) ->
 pub(crate) fn checkpoint_locked(db: &Database, keys: &KeyService) -> Result<()> {
     let request = Request::default();
     let time = db.next_checkpoint_time();
-    let (txn, files) = begin(db, &request)?;
-    run(db, keys, &request, time, &txn, &files)
+    let (txn, start, files) = begin(db, &request, time)?;
+    run(db, keys, &request, &start, &txn, &files)
 }
 
-/// Takes the snapshot of a checkpoint and collects its files.
-fn begin(db: &Database, request: &Request) -> Result<(Txn, Vec<Arc<FileHandle>>)> {
+/// Takes the snapshot of a checkpoint and collects its files. The transaction keeps the snapshot.
+fn begin(db: &Database, request: &Request, time: u64) -> Result<(Txn, Start, Vec<Arc<FileHandle>>)> {
     let mut txn = Txn::new(&db.txns)?;
-    txn.begin(Isolation::Snapshot);
-    Ok((txn, files_to_write(db, request)?))
+    let lsn = match db.txns.log() {
+        Some(log) => Some(log.start_checkpoint(|| txn.begin(Isolation::Snapshot))?.0),
+        None => {
+            txn.begin(Isolation::Snapshot);
+            None
+        }
+    };
+    let start = Start { time, lsn, snapshot: txn.snapshot().clone() };
+    Ok((txn, start, files_to_write(db, request)?))
 }
 
 fn run(
     db: &Database,
     keys: &KeyService,
     request: &Request,
-    time: u64,
-    txn: &Txn,
+    start: &Start,
+    _snapshot: &Txn,
     files: &[Arc<FileHandle>],
 ) -> Result<()> {
-    let snapshot = txn.snapshot().clone();
+    let time = start.time;
     let mut key = keys.before_checkpoint()?;
-    let done = write_all(db, request, time, &snapshot, files, &mut key);
+    let done = write_all(db, request, start, files, &mut key);
     match (done, key) {
         (Ok(()), Some(key)) => key.completed(),
         (Ok(()), None) => {}
@@ -160,12 +200,13 @@ fn files_to_write(db: &Database, request: &Request) -> Result<Vec<Arc<FileHandle
 fn write_all(
     db: &Database,
     request: &Request,
-    time: u64,
-    snapshot: &Snapshot,
+    start: &Start,
     files: &[Arc<FileHandle>],
     key: &mut Option<crate::key_provider::PendingKey<'_>>,
 ) -> Result<()> {
-    let file_request = FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time };
+    let &Start { time, lsn, ref snapshot } = start;
+    let file_request =
+        FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time, lsn };
     let key_row = key.as_mut().map(|key| key.persist()).transpose()?.flatten();
     // Deletions that must be refused are found before anything is written.
     let plans = files.iter().map(|file| file::plan(db, file, &file_request)).collect::<Result<Vec<_>>>()?;
@@ -181,10 +222,11 @@ fn write_all(
         }
         let mut rows = system_rows(db, request, time, snapshot);
         rows.extend(written.iter().map(|file| (file.handle.uri.clone(), Some(file.value.clone()))));
+        rows.extend(lsn.map_or(Ok(Vec::new()), |lsn| rows_ahead_of(db, lsn, &written))?);
         rows.extend(key_row.map(|row| (row.key.to_owned(), Some(row.value))));
         let changes: Vec<_> = rows.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
         db.catalog.change(&changes)?;
-        write_metadata(db, time)
+        make_current(db, start, request)
     })();
     match result {
         Ok(()) => written.iter().try_for_each(|file| file.handle.block.checkpoint_resolve(true)),
@@ -224,25 +266,69 @@ fn system_rows(db: &Database, request: &Request, time: u64, snapshot: &Snapshot)
     rows
 }
 
-/// Makes the metadata table durable: the end of a schema call and of a connection.
+/// Rows of files that aren't written and whose place in the log lies ahead of `lsn`, or that were written without a log:
+/// what is logged for them from now on must be replayed.
+fn rows_ahead_of(db: &Database, lsn: Lsn, written: &[Written]) -> Result<Vec<(String, Option<String>)>> {
+    let mut rows = Vec::new();
+    for (uri, value) in db.catalog.with_prefix("file:")? {
+        let is_written = written.iter().any(|file| file.handle.uri == uri);
+        if !is_written && checkpoint_lsn_of(&value, &uri)?.is_none_or(|found| found > lsn) {
+            let lsn = format!("checkpoint_lsn={}", format_lsn(Some(lsn)));
+            rows.push((uri, Some(crate::config::collapse(&[&value, &lsn])?)));
+        }
+    }
+    Ok(rows)
+}
+
+/// Makes a checkpoint whose rows are in the metadata table the current one.
+fn make_current(db: &Database, start: &Start, request: &Request) -> Result<()> {
+    let (Some(log), Some(lsn)) = (db.txns.log(), start.lsn) else { return write_metadata(db, start.time, None) };
+    log.append_checkpoint(lsn)?;
+    if !request.last {
+        log.sync()?;
+        write_metadata(db, start.time, Some(lsn))?;
+        if !request.keeps_log {
+            log.set_checkpoint(lsn);
+        }
+        return Ok(());
+    }
+    // Nothing is committed any more: the metadata's place may lie behind everything else, so that the next open finds
+    // nothing to do.
+    let metadata_lsn = log.append_file_sync(METADATA_FILE_ID, true)?.lsn;
+    log.sync()?;
+    write_metadata(db, start.time, Some(metadata_lsn))?;
+    let end = log.append_file_sync(METADATA_FILE_ID, false)?.lsn;
+    log.append_checkpoint(end)?;
+    log.sync()
+}
+
+/// Makes the metadata table durable: the end of a schema call. With a log, the log is.
 ///
 /// # Errors
 /// Those of reading; everything that fails once the file is being written is `WT_PANIC`.
-pub(crate) fn checkpoint_metadata(db: &Database, time: u64) -> Result<()> {
-    write_metadata(db, time)
+pub(crate) fn sync_metadata(db: &Database) -> Result<()> {
+    match db.txns.log() {
+        Some(log) => {
+            log.append_file_sync(METADATA_FILE_ID, false)?;
+            log.sync()
+        }
+        None => write_metadata(db, db.next_checkpoint_time(), None),
+    }
 }
 
-fn write_metadata(db: &Database, time: u64) -> Result<()> {
+fn write_metadata(db: &Database, time: u64, lsn: Option<Lsn>) -> Result<()> {
     let _metadata = db.metadata_lock.lock();
     let mut txn = Txn::new(&db.txns)?;
     txn.begin(Isolation::Snapshot);
     let handle = &db.catalog.file;
-    let request = FileRequest { name: None, drops: &[], force: true, time };
+    let request = FileRequest { name: None, drops: &[], force: true, time, lsn };
     let value = db.turtle.lock().metadata.clone();
     let plan = file::plan_value(db, handle, &value, &request)?
         .ok_or_else(|| Error::panic(format!("{METADATA_URI}: a forced checkpoint was left out")))?;
     let written = file::write(db, handle, plan, &request, txn.snapshot())?;
-    let durable = handle.block.sync().and_then(|()| db.write_turtle(written.value));
+    // Rows of schema calls that came in between are in the table: they must be in the log too.
+    let logged = db.txns.log().map_or(Ok(()), |log| log.sync());
+    let durable = logged.and_then(|()| handle.block.sync()).and_then(|()| db.write_turtle(written.value));
     match durable {
         Ok(()) => handle.block.checkpoint_resolve(true),
         Err(error) => {

@@ -13,6 +13,7 @@ mod dump;
 mod list;
 mod load;
 mod options;
+mod printlog;
 mod progress;
 mod usage;
 mod verify;
@@ -138,6 +139,7 @@ const COMMANDS: &[Command] = &[
     commands::EXTENSIONS,
     list::LIST,
     load::LOAD,
+    printlog::PRINTLOG,
     commands::READ,
     verify::VERIFY,
     commands::WRITE,
@@ -233,7 +235,9 @@ impl Tool {
         command: &'static Command,
         words: &mut VecDeque<String>,
     ) -> std::result::Result<(), ()> {
-        let connection = self.open(globals, command.open)?;
+        let log =
+            if command.name == printlog::PRINTLOG.name { "log=(enabled=false),readonly=true" } else { globals.log };
+        let connection = self.open(globals, command.open, log)?;
         let outcome = self.in_session(&connection, globals, command, words);
         let outcome = outcome.map_err(|stop| match stop {
             None => false,
@@ -278,11 +282,11 @@ impl Tool {
     }
 
     fn verify_metadata(&mut self, globals: &Globals) -> std::result::Result<(), ()> {
-        let connection = self.open(globals, "")?;
+        let connection = self.open(globals, "", globals.log)?;
         connection.close("").map_err(|error| self.complain(&strerror(error.code().0)))
     }
 
-    fn open(&self, globals: &Globals, command_default: &str) -> std::result::Result<Connection, ()> {
+    fn open(&self, globals: &Globals, command_default: &str, log: &str) -> std::result::Result<Connection, ()> {
         let mut config = format!("error_prefix={},{command_default},{}", self.program, globals.config);
         if globals.verify_metadata {
             config.push_str(",verify_metadata=true");
@@ -291,7 +295,7 @@ impl Tool {
             config.push_str(",readonly=true");
         }
         config.push(',');
-        config.push_str(globals.log);
+        config.push_str(log);
         if globals.salvage {
             config.push_str(",salvage=true");
         }

@@ -43,11 +43,16 @@ impl ConnectionInner {
     /// Makes what was committed durable. There is nothing to do for a database that nobody changed and that neither a
     /// key provider nor a data source may want to add to.
     fn final_checkpoint(&self) -> Result<()> {
-        let is_due = self.has_provider || self.db.has_sources() || !self.db.is_clean();
-        if self.db.in_memory || !is_due {
-            return Ok(());
+        if let Some(log) = self.txns.log() {
+            // Nothing is committed behind the last checkpoint, which must also say so: the next open finds nothing to do.
+            log.close_gate();
+        } else {
+            let is_due = self.has_provider || self.db.has_sources() || !self.db.is_clean();
+            if self.db.in_memory || !is_due {
+                return Ok(());
+            }
         }
-        checkpoint::checkpoint(&self.db, &self.keys, &Request::internal("use_timestamp=true"))
+        checkpoint::checkpoint(&self.db, &self.keys, &Request::last("use_timestamp=true"))
     }
 }
 

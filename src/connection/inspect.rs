@@ -1,11 +1,12 @@
 //! Looking at an existing database before anything is done to it: what an open must know, and what it must refuse.
 //!
 //! What isn't built yet must not cost anybody data. So a database is refused, before any change, if
-//! - its log must be replayed, or a backup restored;
+//! - a backup must be restored;
 //! - (for writing) it holds timestamps, prepared transactions or history, or what a rollback to stable would remove.
 //!
-//! Reading such a database without changing it is safe where no log has to be replayed: the newest state of the last
-//! checkpoint is shown.
+//! Reading such a database without changing it is safe: the newest state of the last checkpoint is shown.
+//!
+//! A log that must be replayed is recovery's business; the metadata is looked at as it is after that.
 //!
 //! Source: block specification, section 16; transactions specification, section 15.2.
 
@@ -14,11 +15,12 @@ use crate::btree::TreeCursor;
 use crate::event::{Category, Level, Origin};
 use crate::metadata::home::{BACKUP_FILE, HISTORY_FILE};
 use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, SNAPSHOT_KEY};
-use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoint_lsn_of, checkpoints_of, current};
+use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current};
+use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
 use crate::schema::{Database, DatabaseParts, HISTORY_URI, Learned};
 use crate::txn::{Isolation, Txn};
-use crate::{Error, ErrorCode, Result};
+use crate::{Error, Result};
 use std::path::Path;
 
 /// What an inspection finds.
@@ -40,20 +42,30 @@ pub(super) fn refuse_foreign_files(fs: &dyn FileSystem, home: &Path) -> Result<(
 }
 
 /// Reads the metadata through a read-only handle, and decides whether the database can be served.
-pub(super) fn inspect(parts: DatabaseParts, turtle: &Turtle, readonly: bool) -> Result<Found> {
-    let (fs, home) = (parts.fs.clone(), parts.home.clone());
-    refuse_log(&*fs, &home, turtle, readonly)?;
-    let metadata_file = home.join(crate::metadata::home::METADATA_FILE);
-    if !fs.exists(&metadata_file)? {
-        return Err(Error::corrupt(METADATA_URI, 0, "the metadata file is missing"));
+pub(super) fn inspect(parts: DatabaseParts, turtle: &Turtle, logs: bool) -> Result<Found> {
+    require_metadata(&*parts.fs, &parts.home)?;
+    let readonly = parts.readonly;
+    let parts = DatabaseParts { readonly: true, ..parts };
+    look(&Database::open(parts, turtle.clone(), Learned::default())?, readonly, logs)
+}
+
+/// A turtle file without the metadata file it names.
+pub(super) fn require_metadata(fs: &dyn FileSystem, home: &Path) -> Result<()> {
+    match fs.exists(&home.join(crate::metadata::home::METADATA_FILE))? {
+        true => Ok(()),
+        false => Err(Error::corrupt(METADATA_URI, 0, "the metadata file is missing")),
     }
-    let db = Database::open(parts, turtle.clone(), Learned::default())?;
+}
+
+/// The same for a database whose metadata is open. `logs`: the connection has a log.
+pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
     let learned = db.learn()?;
     let rows = db.catalog.with_prefix("file:")?;
-    check_history_file(&db, &*fs, &home)?;
+    check_history_file(db, &*db.fs, &db.home)?;
     for (uri, value) in &rows {
         if let Some(checkpoint) = current(&checkpoints_of(value, uri)?) {
-            match refuse_timestamps(uri, checkpoint, &db) {
+            let is_logged = logs && uri != HISTORY_URI && Config::single(value).bool_or("log.enabled", true)?;
+            match refuse_timestamps(uri, is_logged, checkpoint, db) {
                 // A reader is shown the newest state as it is on disk, and told so.
                 Err(error) if readonly => {
                     let origin = Origin { object: uri, call: "wiredtiger_open" };
@@ -64,24 +76,9 @@ pub(super) fn inspect(parts: DatabaseParts, turtle: &Turtle, readonly: bool) -> 
         }
     }
     if !readonly {
-        refuse_history(&db)?;
+        refuse_history(db)?;
     }
     Ok(Found { learned, key_row: db.catalog.get(KEY_ROW)? })
-}
-
-/// A log that must be replayed: recovery isn't built.
-fn refuse_log(fs: &dyn FileSystem, home: &Path, turtle: &Turtle, readonly: bool) -> Result<()> {
-    if checkpoint_lsn_of(&turtle.metadata, METADATA_URI).ok().flatten().is_none() {
-        return Ok(());
-    }
-    if fs.directory_list(home, "WiredTigerLog.")?.is_empty() {
-        return Ok(());
-    }
-    let what = if readonly { "Read-only database needs recovery" } else { "Database needs recovery" };
-    Err(Error::new(
-        ErrorCode::RUN_RECOVERY,
-        format!("{}: {what}: it was written with a log, and replaying a log is not supported yet", home.display()),
-    ))
 }
 
 /// The history store's file must be there if the metadata says so.
@@ -99,7 +96,7 @@ fn check_history_file(db: &Database, fs: &dyn FileSystem, home: &Path) -> Result
     Ok(())
 }
 
-fn refuse_timestamps(uri: &str, checkpoint: &Checkpoint, db: &Database) -> Result<()> {
+fn refuse_timestamps(uri: &str, is_logged: bool, checkpoint: &Checkpoint, db: &Database) -> Result<()> {
     let aggregate = &checkpoint.aggregate;
     if aggregate.prepare {
         return Err(not_writable(uri, "prepared transactions"));
@@ -107,6 +104,10 @@ fn refuse_timestamps(uri: &str, checkpoint: &Checkpoint, db: &Database) -> Resul
     let newest = aggregate.newest_start_durable_ts.max(aggregate.newest_stop_durable_ts);
     if newest != 0 || (aggregate.oldest_start_ts != 0 && aggregate.oldest_start_ts != u64::MAX) {
         return Err(not_writable(uri, "timestamps"));
+    }
+    // What was committed after the checkpoint's snapshot is in the log: nothing of a logged file must be taken back.
+    if is_logged {
+        return Ok(());
     }
     let Some(snapshot) = db.catalog.get(SNAPSHOT_KEY)? else { return Ok(()) };
     let snapshot = system::Snapshot::parse(&snapshot, SNAPSHOT_KEY)?;

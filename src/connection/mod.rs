@@ -27,6 +27,7 @@ use crate::checkpoint::{self, Request};
 use crate::event::{EventHandler, Messenger};
 use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
+use crate::log::LogDirectory;
 use crate::packing::Format;
 use crate::plugin::file_system::FileHandle;
 use crate::schema::{At, Catalog, Change, Database, InUse, OpenIndex, OpenIndices, OpenTable, TableInUse};
@@ -144,6 +145,8 @@ pub(crate) struct ConnectionInner {
     resources: Mutex<Option<Resources>>,
     /// What extensions get of this connection.
     services: Arc<ConnectionServices>,
+    /// Where the log is, whether this connection writes it or not.
+    pub(crate) log_directory: LogDirectory,
 }
 
 /// What is released at close, in this order.

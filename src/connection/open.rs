@@ -4,9 +4,12 @@
 //! 2. The home is locked and looked at; configuration files are read; the rest of the configuration is settled. The
 //!    encryptor gets its key.
 //! 3. An existing database is inspected through a read-only handle on its metadata: whatever can't be served is refused
-//!    here, before anything is changed. The key provider gets its blob.
-//! 4. A new database gets its files, the turtle last; the metadata is opened for use, the history store's file is made,
-//!    threads start.
+//!    here, before anything is changed. If there is a log, the metadata is recovered in memory first. The key provider gets
+//!    its blob.
+//! 4. A new database gets its files, the turtle last; the metadata is opened for use.
+//! 5. The rest of the log is replayed, a new log begins, and a checkpoint makes the outcome durable: from then on nothing of
+//!    the former log is needed.
+//! 6. The history store's file is made, threads start.
 
 use super::encryption::{self, Encryption};
 use super::servers::Servers;
@@ -14,12 +17,14 @@ use super::services::ConnectionServices;
 use super::{Connection, ConnectionInner, Resources, inspect};
 use crate::block::{BlockManager, KeyedEncryptor};
 use crate::cache::{Cache, CacheLimits};
+use crate::checkpoint::{self, Request};
 use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
 use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
 use crate::extensions::{ExtensionTable, Given, LoadedExtensions, linked};
 use crate::key_provider::{KeyHome, KeyService, METADATA_KEY, Mode};
+use crate::log::{LogDirectory, RecordTransform};
 use crate::metadata::Turtle;
 use crate::metadata::home::{self, BASE_CONFIG_FILE, Home, METADATA_FILE, OpenRequest, USER_CONFIG_FILE};
 use crate::os::LocalFileSystem;
@@ -27,7 +32,8 @@ use crate::packing::Format;
 use crate::plugin::config::Config;
 use crate::plugin::extension::Extension;
 use crate::plugin::file_system::FileSystem;
-use crate::schema::{Database, DatabaseParts};
+use crate::recovery::Recovery;
+use crate::schema::{Database, DatabaseParts, Learned};
 use crate::txn::TxnGlobal;
 use crate::{Error, ErrorCode, Result};
 use parking_lot::Mutex;
@@ -107,7 +113,9 @@ fn open_with(call: &OpenCall<'_>, messenger: &Arc<Messenger>) -> Result<Connecti
     extensions.load_built_in(merged.get("builtin_extension_config")?)?;
     let table = Arc::clone(extensions.table());
     let encryptor = encryption.encryptor(&table)?;
-    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, encryptor };
+    // Without logging, too: the log of an earlier run may be looked at.
+    let log_transform = RecordTransform::new(table.compressor(&settings.log.compressor)?, encryptor.clone());
+    let opening = Opening { call, messenger, fs, home, settings, readonly, services, table, encryptor, log_transform };
     opening.finish(extensions, &sources)
 }
 
@@ -175,6 +183,16 @@ pub(super) fn configure_messages(messenger: &Messenger, config: &Config<'_>) -> 
     Ok(())
 }
 
+/// A database that was there before.
+struct Existing {
+    turtle: Turtle,
+    learned: Learned,
+    /// The key provider's row.
+    key_row: Option<String>,
+    /// The database, if it had to be opened to be looked at.
+    db: Option<Database>,
+}
+
 /// An open past its configuration.
 struct Opening<'a> {
     call: &'a OpenCall<'a>,
@@ -186,6 +204,7 @@ struct Opening<'a> {
     services: Arc<ConnectionServices>,
     table: Arc<ExtensionTable>,
     encryptor: Option<Arc<KeyedEncryptor>>,
+    log_transform: RecordTransform,
 }
 
 impl Opening<'_> {
@@ -195,16 +214,9 @@ impl Opening<'_> {
         let cache = Arc::new(Cache::new(self.cache_limits()));
         let turtle = Turtle::read(&*self.fs, path)?;
         inspect::refuse_foreign_files(&*self.fs, path)?;
-        let found = match &turtle {
-            Some(turtle) => {
-                turtle.check_version()?;
-                let parts = self.parts(&txns, &cache, true);
-                let inspected = inspect::inspect(parts, turtle, self.readonly);
-                Some(inspected.map_err(|error| encryption::explain(error, self.encryptor.is_some()))?)
-            }
-            None => None,
-        };
-        let key_row = found.as_ref().and_then(|found| found.key_row.as_deref());
+        let mut recovery = self.recovery(turtle.as_ref())?;
+        let existing = turtle.map(|turtle| self.existing(&txns, &cache, turtle, recovery.as_mut())).transpose()?;
+        let key_row = existing.as_ref().and_then(|existing| existing.key_row.as_deref());
         let key_home = KeyHome {
             file_system: Arc::clone(&self.fs),
             directory: path.to_owned(),
@@ -214,21 +226,27 @@ impl Opening<'_> {
         let provider = extensions.key_provider().map(Arc::clone);
         let has_provider = provider.is_some();
         let keys = KeyService::open(provider, key_home, key_row, Arc::clone(&self.services) as _)?;
-        let turtle = match turtle {
-            Some(turtle) => {
+        let db = match existing {
+            Some(Existing { db: Some(db), .. }) => db,
+            Some(Existing { turtle, learned, .. }) => {
                 if !self.readonly {
                     home::remove_leftovers(&*self.fs, path)?;
                 }
-                turtle
+                Database::open(self.parts(&txns, &cache), turtle, learned)?
             }
-            None => self.create_files(sources)?,
+            None => Database::open(self.parts(&txns, &cache), self.create_files(sources)?, Learned::default())?,
         };
-        let learned = found.map(|found| found.learned).unwrap_or_default();
-        let db = Database::open(self.parts(&txns, &cache, self.readonly), turtle, learned)?;
+        let mut servers = Servers::start(&cache, &txns)?;
+        if let Some(recovery) = &mut recovery {
+            self.recover(recovery, &db, &keys)?;
+        }
         if !self.readonly {
             db.create_history_store()?;
         }
-        let mut servers = Servers::start(&cache, &txns)?;
+        if let Some(log) = db.txns.log() {
+            let now = self.messenger.clock().now().as_secs();
+            log.append_message(&format!("SYSTEM: Log manager threads started post-recovery at {now}"))?;
+        }
         let inner = Arc::new(ConnectionInner {
             db,
             messenger: Arc::clone(self.messenger),
@@ -240,17 +258,94 @@ impl Opening<'_> {
             bytes_format: Arc::new(Format::parse("u")?),
             resources: Mutex::new(None),
             services: Arc::clone(&self.services),
+            log_directory: self.log_directory(),
         });
         self.services.set_connection(&inner);
         if self.settings.checkpoint_wait_s > 0 && !self.readonly {
             servers.start_checkpoints(Arc::downgrade(&inner), self.settings.checkpoint_wait_s)?;
+        }
+        if let Some(log) = inner.txns.log() {
+            servers.start_log(Arc::downgrade(&inner), Arc::clone(log), self.settings.checkpoint_log_bytes)?;
         }
         *inner.resources.lock() = Some(Resources { servers, extensions, lock: self.home.lock });
         self.messenger.general(GeneralEvent::ConnectionReady);
         Ok(Connection { inner })
     }
 
-    fn parts(&self, txns: &Arc<TxnGlobal>, cache: &Arc<Cache>, readonly: bool) -> DatabaseParts {
+    fn log_directory(&self) -> LogDirectory {
+        let directory = LogDirectory::new(Arc::clone(&self.fs), self.call.home, &self.settings.log.path);
+        directory.with_transform(self.log_transform.clone())
+    }
+
+    /// The log of the database, if this connection has one.
+    fn recovery(&self, turtle: Option<&Turtle>) -> Result<Option<Recovery>> {
+        let (settings, directory) = (&self.settings.log, self.log_directory());
+        if !settings.enabled {
+            if let Some(turtle) = turtle
+                && !self.readonly
+            {
+                Recovery::warn_of_discarded(directory, settings.clone(), self.messenger, turtle);
+            }
+            return Ok(None);
+        }
+        let recovery = Recovery::look(directory, settings.clone(), self.messenger)?;
+        match turtle {
+            Some(turtle) if self.readonly => recovery.refuse_work(turtle).map(|()| None),
+            _ => Ok((!self.readonly).then_some(recovery)),
+        }
+    }
+
+    /// Looks at an existing database.
+    fn existing(
+        &self,
+        txns: &Arc<TxnGlobal>,
+        cache: &Arc<Cache>,
+        turtle: Turtle,
+        recovery: Option<&mut Recovery>,
+    ) -> Result<Existing> {
+        turtle.check_version()?;
+        let found = self.look_at(txns, cache, turtle, recovery);
+        found.map_err(|error| encryption::explain(error, self.encryptor.is_some()))
+    }
+
+    fn look_at(
+        &self,
+        txns: &Arc<TxnGlobal>,
+        cache: &Arc<Cache>,
+        turtle: Turtle,
+        recovery: Option<&mut Recovery>,
+    ) -> Result<Existing> {
+        let logs = self.settings.log.enabled;
+        if let Some(recovery) = recovery
+            && recovery.begin(&turtle)?
+        {
+            inspect::require_metadata(&*self.fs, self.call.home)?;
+            let mut db = Database::open(self.parts(txns, cache), turtle.clone(), Learned::default())?;
+            // With another key the last checkpoint's metadata looks damaged: that is told before the log is read.
+            db.learn()?;
+            recovery.replay_metadata(&db)?;
+            let found = inspect::look(&db, false, logs)?;
+            db.set_learned(found.learned);
+            recovery.look_for_work()?;
+            home::remove_leftovers(&*self.fs, self.call.home)?;
+            return Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: Some(db) });
+        }
+        let found = inspect::inspect(self.parts(txns, cache), &turtle, logs)?;
+        Ok(Existing { turtle, learned: found.learned, key_row: found.key_row, db: None })
+    }
+
+    /// Replays what isn't in a checkpoint, begins the new log, and makes the outcome durable.
+    fn recover(&self, recovery: &mut Recovery, db: &Database, keys: &KeyService) -> Result<()> {
+        recovery.replay_files(db)?;
+        let (log, wants_checkpoint) = recovery.start_log(db)?;
+        db.txns.set_log(Arc::new(log));
+        if wants_checkpoint {
+            checkpoint::checkpoint(db, keys, &Request::after_recovery(recovery.has_work()))?;
+        }
+        Ok(())
+    }
+
+    fn parts(&self, txns: &Arc<TxnGlobal>, cache: &Arc<Cache>) -> DatabaseParts {
         DatabaseParts {
             home: self.call.home.to_owned(),
             fs: Arc::clone(&self.fs),
@@ -260,7 +355,7 @@ impl Opening<'_> {
             extensions: Arc::clone(&self.table),
             encryptor: self.encryptor.clone(),
             services: Arc::clone(&self.services) as _,
-            readonly,
+            readonly: self.readonly,
             in_memory: false,
         }
     }

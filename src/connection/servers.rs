@@ -1,4 +1,4 @@
-//! Background threads of a connection: eviction, and checkpoints at intervals.
+//! Background threads of a connection: eviction, checkpoints at intervals, the log's.
 //!
 //! Threads hold the connection weakly, so that it can close when its last handle goes; closing stops and joins them.
 
@@ -6,8 +6,9 @@ use super::ConnectionInner;
 use crate::cache::{Cache, EvictionServer};
 use crate::checkpoint::{self, Request};
 use crate::event::Origin;
+use crate::log::Log;
 use crate::txn::TxnGlobal;
-use crate::{Error, Result};
+use crate::{Error, ErrorCode, Result};
 use parking_lot::{Condvar, Mutex};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -20,11 +21,26 @@ pub(super) struct Servers {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// How long the log's thread sleeps.
+const LOG_WAIT_MIN: Duration = Duration::from_millis(50);
+const LOG_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// Wakes sleeping threads for the end.
 #[derive(Default)]
 struct Stop {
     stopping: Mutex<bool>,
     signal: Condvar,
+}
+
+impl Stop {
+    /// Sleeps; `false`: it is the end.
+    fn sleep(&self, time: Duration) -> bool {
+        let mut stopping = self.stopping.lock();
+        if !*stopping {
+            self.signal.wait_for(&mut stopping, time);
+        }
+        !*stopping
+    }
 }
 
 impl Servers {
@@ -38,16 +54,7 @@ impl Servers {
         let stop = Arc::clone(&self.stop);
         self.spawn("checkpoint-server", move || {
             let wait = Duration::from_secs(u64::from(seconds));
-            loop {
-                {
-                    let mut stopping = stop.stopping.lock();
-                    if !*stopping {
-                        stop.signal.wait_for(&mut stopping, wait);
-                    }
-                    if *stopping {
-                        return;
-                    }
-                }
+            while stop.sleep(wait) {
                 let Some(connection) = connection.upgrade() else { return };
                 if connection.check_usable().is_err() {
                     return;
@@ -55,6 +62,46 @@ impl Servers {
                 if let Err(error) = checkpoint::checkpoint(&connection.db, &connection.keys, &Request::default()) {
                     connection.messenger.report(Origin::call("checkpoint-server"), &error);
                 }
+            }
+        })
+    }
+
+    /// Starts the thread that hands what is in the log's buffers to the operating system, looks after the log's files, and
+    /// takes a checkpoint when the log has grown by `checkpoint_bytes` (0: it doesn't).
+    pub(super) fn start_log(
+        &mut self,
+        connection: Weak<ConnectionInner>,
+        log: Arc<Log>,
+        checkpoint_bytes: u64,
+    ) -> Result<()> {
+        let stop = Arc::clone(&self.stop);
+        self.spawn("log-server", move || {
+            let mut wait = LOG_WAIT_MIN;
+            let mut since_files = Duration::ZERO;
+            while stop.sleep(wait) {
+                since_files += wait;
+                let before = log.written();
+                let mut done = log.flush();
+                if done.is_ok() && since_files >= LOG_WAIT_MAX || log.wants_care() {
+                    since_files = Duration::ZERO;
+                    done = log.maintain();
+                }
+                let Some(connection) = connection.upgrade() else { return };
+                if connection.check_usable().is_err() {
+                    return;
+                }
+                if done.is_ok() && checkpoint_bytes > 0 && log.bytes_since_checkpoint() >= checkpoint_bytes {
+                    done = checkpoint::checkpoint(&connection.db, &connection.keys, &Request::default());
+                }
+                if let Err(error) = done {
+                    connection.messenger.report(Origin::call("log-server"), &error);
+                    if error.code() == ErrorCode::PANIC {
+                        connection.set_panicked();
+                        return;
+                    }
+                }
+                // A log that nobody writes isn't looked at so often.
+                wait = if log.written() == before { (wait * 2).min(LOG_WAIT_MAX) } else { LOG_WAIT_MIN };
             }
         })
     }

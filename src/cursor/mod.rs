@@ -9,14 +9,15 @@
 //!    `get_last_error` has them as `WT_NOTFOUND`.
 //!
 //! One file a kind: `table` for B-tree files, `named` for tables with named columns and `index` for their indices, both over
-//! the state machine of `table`; `metadata` for the schema's rows, `source` for the objects of data sources; `dump` has the
-//! text forms.
+//! the state machine of `table`; `metadata` for the schema's rows, `log` for the log, `source` for the objects of data
+//! sources; `dump` has the text forms.
 //!
 //! Source: API specification, sections 7 to 12.
 
 mod bounds;
 mod dump;
 mod index;
+mod log;
 mod metadata;
 mod modify;
 mod named;
@@ -40,6 +41,7 @@ use crate::schema::Records;
 use crate::session::{Failure, Session};
 use crate::{Error, Result};
 use index::IndexCursor;
+use log::LogCursor;
 use metadata::MetadataCursor;
 use named::NamedCursor;
 use source::SourceCursor;
@@ -74,6 +76,7 @@ enum Kind {
     Named(Box<NamedCursor>),
     Index(Box<IndexCursor>),
     Metadata(MetadataCursor),
+    Log(LogCursor),
     Source(Box<SourceCursor>),
     /// `config:`: opens, and supports nothing.
     Placeholder,
@@ -223,6 +226,7 @@ impl<'session> Cursor<'session> {
             Kind::Named(named) => named.rows.key(),
             Kind::Index(index) => index.rows.key(),
             Kind::Metadata(metadata) => metadata.key(),
+            Kind::Log(log) => log.key(),
             Kind::Source(source) => source.key(),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
@@ -236,6 +240,7 @@ impl<'session> Cursor<'session> {
             Kind::Named(named) => named.value(),
             Kind::Index(index) => index.rows.value(),
             Kind::Metadata(metadata) => metadata.value(),
+            Kind::Log(log) => log.value(),
             Kind::Source(source) => source.value(),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
@@ -251,6 +256,7 @@ impl<'session> Cursor<'session> {
                 Kind::Named(named) => named.rows.set_key(fill),
                 Kind::Index(index) => index.rows.set_key(fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
+                Kind::Log(log) => log.set_key(fill),
                 Kind::Source(source) => source.set_key(session, fill),
                 Kind::Placeholder => Ok(()),
             }
@@ -268,6 +274,7 @@ impl<'session> Cursor<'session> {
                 Kind::Named(named) => named.set_value(fill),
                 Kind::Index(_) => Err(index::no_set_value()),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
+                Kind::Log(_) => Err(unsupported()),
                 Kind::Source(source) => source.set_value(session, fill),
                 Kind::Placeholder => Ok(()),
             }
@@ -285,7 +292,8 @@ impl<'session> Cursor<'session> {
             Kind::Index(index) => index.rows.step(session, direction),
             Kind::Metadata(metadata) => metadata.step(session, direction),
             Kind::Source(source) => source.step(session, direction),
-            Kind::Placeholder => Err(unsupported()),
+            Kind::Log(log) if direction == Direction::Next => log.next(),
+            Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.found(call, result)
     }
@@ -310,7 +318,7 @@ impl<'session> Cursor<'session> {
             Kind::Named(named) => named.prepare_change(session).and_then(|()| change.apply(&mut named.rows, session)),
             Kind::Metadata(metadata) => change.apply_to_metadata(metadata, session),
             Kind::Source(source) => change.apply_to_source(source, session),
-            Kind::Index(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Index(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
     }
@@ -358,7 +366,7 @@ impl Drop for Cursor<'_> {
             Kind::Named(named) => named.rows.close(self.session),
             Kind::Index(index) => index.rows.close(self.session),
             Kind::Source(source) => source.close(self.session),
-            Kind::Metadata(_) | Kind::Placeholder => {}
+            Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 use super::bounds::BoundSide;
 use super::dump::DumpFormat;
 use super::index::IndexCursor;
+use super::log::LogCursor;
 use super::metadata::MetadataCursor;
 use super::named::NamedCursor;
 use super::source::SourceCursor;
@@ -74,8 +75,12 @@ pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str
             let exchange = (Arc::clone(formats), Arc::clone(formats));
             Ok(new_cursor(session, uri, Kind::Placeholder, exchange, true, &options))
         }
+        "log" => {
+            let cursor = LogCursor::new(session)?;
+            Ok(new_cursor(session, uri, Kind::Log(cursor), LogCursor::formats()?, true, &options))
+        }
         "lsm" => Err(Error::unsupported(format!("lsm object type no longer supported: {uri}"))),
-        "backup" | "log" | "statistics" | "tiered" => {
+        "backup" | "statistics" | "tiered" => {
             Err(Error::unsupported(format!("{uri}: cursors of this kind are not supported yet")))
         }
         _ => Err(Error::unsupported(format!("unknown object type: {uri}"))),
@@ -93,7 +98,7 @@ pub(crate) fn duplicate<'session>(
     let mut copy = match &from.kind {
         Kind::Table(table) => on_file(session, &from.uri, table.file.again()?, &options),
         Kind::Named(_) | Kind::Index(_) | Kind::Metadata(_) | Kind::Source(_) => open(session, &from.uri, config)?,
-        Kind::Placeholder => return Err(unsupported()),
+        Kind::Log(_) | Kind::Placeholder => return Err(unsupported()),
     };
     let fill = |out: &mut Vec<u8>| {
         out.extend_from_slice(&key);
@@ -105,7 +110,7 @@ pub(crate) fn duplicate<'session>(
         Kind::Index(index) => index.rows.set_key(fill).and_then(|()| index.rows.search(session))?,
         Kind::Metadata(metadata) => metadata.set_key(fill).and_then(|()| metadata.search(session))?,
         Kind::Source(source) => source.set_key(session, fill).and_then(|()| source.search(session))?,
-        Kind::Placeholder => {}
+        Kind::Log(_) | Kind::Placeholder => {}
     }
     Ok(copy)
 }
@@ -258,7 +263,7 @@ pub(super) fn reconfigure(kind: &mut Kind, session: &Session, uri: &str, config:
     match kind {
         Kind::Table(table) => reconfigure_rows(table, session, uri, config),
         Kind::Named(named) => reconfigure_rows(&mut named.rows, session, uri, config),
-        Kind::Index(_) | Kind::Metadata(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
+        Kind::Index(_) | Kind::Metadata(_) | Kind::Log(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
     }
 }
 

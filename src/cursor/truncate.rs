@@ -63,7 +63,7 @@ fn source_of<'c>(cursor: &'c mut Cursor<'_>) -> Result<&'c mut SourceCursor> {
         Kind::Table(_) | Kind::Named(_) | Kind::Index(_) => {
             Err(Error::unsupported(format!("{uri}: truncate is not supported yet")))
         }
-        Kind::Metadata(_) | Kind::Placeholder => Err(super::unsupported()),
+        Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(super::unsupported()),
     }
 }
 

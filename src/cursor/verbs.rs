@@ -44,6 +44,7 @@ impl Cursor<'_> {
             Kind::Named(named) => named.rows.search(session),
             Kind::Index(index) => index.rows.search(session),
             Kind::Metadata(metadata) => metadata.search(session),
+            Kind::Log(log) => log.search(&self.key_format),
             Kind::Source(source) => source.search(session),
             Kind::Placeholder => Err(unsupported()),
         });
@@ -64,7 +65,7 @@ impl Cursor<'_> {
             Kind::Index(index) => index.rows.search_near(session),
             Kind::Metadata(metadata) => metadata.search_near(session),
             Kind::Source(source) => source.search_near(session),
-            Kind::Placeholder => Err(unsupported()),
+            Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         match self.complete("WT_CURSOR.search_near", result) {
             Ok(exact) => Ok(Some(exact)),
@@ -83,7 +84,9 @@ impl Cursor<'_> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.largest_key(session),
             Kind::Named(named) => named.rows.largest_key(session),
-            Kind::Index(_) | Kind::Metadata(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Index(_) | Kind::Metadata(_) | Kind::Log(_) | Kind::Source(_) | Kind::Placeholder => {
+                Err(unsupported())
+            }
         });
         match self.complete("WT_CURSOR.largest_key", result) {
             Err(Error::NotFound) => Ok(false),
@@ -165,6 +168,7 @@ impl Cursor<'_> {
             Kind::Named(named) => named.rows.reset(self.session),
             Kind::Index(index) => index.rows.reset(self.session),
             Kind::Metadata(metadata) => metadata.reset(),
+            Kind::Log(log) => log.reset(),
             Kind::Source(source) => {
                 let reset = source.reset(self.session);
                 return self.complete("WT_CURSOR.reset", reset);
@@ -220,7 +224,7 @@ impl Cursor<'_> {
             Kind::Table(table) => parse()?.apply(table),
             Kind::Named(named) => parse()?.apply(&mut named.rows),
             Kind::Index(index) => parse()?.apply(&mut index.rows),
-            Kind::Metadata(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Metadata(_) | Kind::Log(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete("WT_CURSOR.bound", result)
     }
@@ -323,8 +327,9 @@ impl Cursor<'_> {
             (Kind::Index(mine), Kind::Index(theirs)) if self.uri == other.uri => mine.compare(theirs),
             (Kind::Index(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
+            (Kind::Log(mine), Kind::Log(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
             (Kind::Source(mine), Kind::Source(theirs)) => mine.compare(theirs),
-            (Kind::Metadata(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
+            (Kind::Metadata(_) | Kind::Log(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
             (Kind::Table(_) | Kind::Source(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Placeholder, _) => Err(unsupported()),
         });

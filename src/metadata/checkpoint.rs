@@ -2,6 +2,7 @@
 //!
 //! Source: block specification, sections 7.4, 12.1 and 12.2.
 
+use crate::log::Lsn;
 use crate::page::time_aggregate::TimeAggregate;
 use crate::{Error, ErrorCode, Result};
 use hardwired_plugin::config::{ConfigParser, Item, lookup};
@@ -9,9 +10,6 @@ use std::fmt::Write;
 
 /// Internal checkpoints are called `WiredTigerCheckpoint.N`, where N is their order.
 pub const CHECKPOINT_PREFIX: &str = "WiredTigerCheckpoint";
-
-/// The log position of a file that needs no replay: there is no log.
-const NO_LOG_LSN: (u32, u32) = (u32::MAX, i32::MAX.unsigned_abs());
 
 /// One entry of a checkpoint list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,25 +254,25 @@ pub fn check_name(name: &str, to_drop: bool) -> Result<()> {
 }
 
 /// The value of a `checkpoint_lsn=` key; `None` stands for a database without log.
-pub fn format_lsn(lsn: Option<(u32, u32)>) -> String {
-    let (file, offset) = lsn.unwrap_or(NO_LOG_LSN);
+pub fn format_lsn(lsn: Option<Lsn>) -> String {
+    let Lsn { file, offset } = lsn.unwrap_or(Lsn::MAX);
     format!("({file},{offset})")
 }
 
-/// Reads `checkpoint_lsn=` of a metadata value as (file, offset). An empty one is the initial position (1, 0); `None` is
-/// the maximum position: nothing needs replay.
+/// Reads `checkpoint_lsn=` of a metadata value. An empty one is the initial position; `None` is the maximum position:
+/// nothing needs replay.
 ///
 /// # Errors
 /// `WT_ERROR` if the key is missing or malformed.
-pub fn checkpoint_lsn_of(value: &str, object: &str) -> Result<Option<(u32, u32)>> {
+pub fn checkpoint_lsn_of(value: &str, object: &str) -> Result<Option<Lsn>> {
     let bad = || Error::new(ErrorCode::ERROR, format!("{object}: no valid checkpoint_lsn in metadata: '{value}'"));
     let item = lookup(value, "checkpoint_lsn")?.ok_or_else(bad)?;
     if item.is_empty() {
-        return Ok(Some((1, 0)));
+        return Ok(Some(Lsn::INITIAL));
     }
     let mut numbers = item.items().map(|item| item.ok()?.0.text().parse::<u32>().ok());
     match (numbers.next().flatten(), numbers.next().flatten(), numbers.next()) {
-        (Some(file), Some(offset), None) => Ok(Some((file, offset)).filter(|&lsn| lsn != NO_LOG_LSN)),
+        (Some(file), Some(offset), None) => Ok(Some(Lsn::new(file, offset)).filter(|lsn| !lsn.is_max())),
         _ => Err(bad()),
     }
 }
@@ -311,7 +309,7 @@ mod tests {
                 );
                 let lsn = lookup(value, "checkpoint_lsn").unwrap().unwrap().text();
                 match checkpoint_lsn_of(value, key).unwrap() {
-                    Some((1, 0)) => assert!(lsn.is_empty() || lsn == "(1,0)", "{lsn}"),
+                    Some(Lsn::INITIAL) => assert!(lsn.is_empty() || lsn == "(1,0)", "{lsn}"),
                     other => assert_eq!(format_lsn(other), lsn),
                 }
                 entries += checkpoints.len();

@@ -11,6 +11,7 @@ use super::turtle::METADATA_URI;
 use crate::block::{BlockSettings, ChecksumMode, KeyedEncryptor, Trailer, check_allocation_size};
 use crate::config::schema::{COLGROUP_META, FILE_META, TABLE_META};
 use crate::config::{Config, collapse, lookup, merge};
+use crate::log::Lsn;
 use crate::{Error, ErrorCode, Result};
 use std::fmt::Write;
 
@@ -72,7 +73,7 @@ pub fn base_of(value: &str) -> Result<String> {
 }
 
 /// A `file:` value with checkpoints. `backup_info` is passed on as it was read; `lsn` is `None` without a log.
-pub fn with_checkpoints(base: &str, checkpoints: &[Checkpoint], backup_info: &str, lsn: Option<(u32, u32)>) -> String {
+pub fn with_checkpoints(base: &str, checkpoints: &[Checkpoint], backup_info: &str, lsn: Option<Lsn>) -> String {
     let (checkpoints, lsn) = (format_checkpoints(checkpoints), format_lsn(lsn));
     format!("{base},checkpoint={checkpoints},checkpoint_backup_info={backup_info},checkpoint_lsn={lsn}")
 }
@@ -89,7 +90,7 @@ pub struct FileValue {
     /// The value of `checkpoint_backup_info=`, not looked into.
     pub backup_info: String,
     /// From where the log must be replayed; `None`: nothing to replay.
-    pub lsn: Option<(u32, u32)>,
+    pub lsn: Option<Lsn>,
     /// See [`base_of`].
     pub base: String,
 }
@@ -280,7 +281,7 @@ mod tests {
     fn the_first_checkpoint_moves_the_checkpoint_keys_to_the_end() {
         let value = new_file_value("key_format=S", 5).unwrap();
         let file = FileValue::parse(&value, "file:t.wt").unwrap();
-        assert_eq!((file.id, file.lsn, file.checkpoints.len()), (5, Some((1, 0)), 0));
+        assert_eq!((file.id, file.lsn, file.checkpoints.len()), (5, Some(Lsn::INITIAL), 0));
         let rebuilt = with_checkpoints(&file.base, &[], "", None);
         assert!(rebuilt.ends_with(",checkpoint=(),checkpoint_backup_info=,checkpoint_lsn=(4294967295,2147483647)"));
         assert!(!rebuilt.contains("live_restore") && !value.contains("live_restore"));

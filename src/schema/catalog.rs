@@ -34,7 +34,7 @@ pub(crate) type Change<'a> = (&'a str, Option<&'a str>);
 impl Catalog {
     /// The table in an open tree.
     pub(crate) fn new(file: Arc<FileHandle>, txns: &Arc<TxnGlobal>) -> Result<Self> {
-        let state = State { txn: Txn::new(txns)?, cursor: TreeCursor::new(&file.tree) };
+        let state = State { txn: Txn::new_internal(txns)?, cursor: TreeCursor::new(&file.tree) };
         Ok(Self { file, state: Mutex::new(state) })
     }
 

@@ -165,6 +165,13 @@ impl Database {
         Ok(learned)
     }
 
+    /// Takes over what the metadata's rows have taught, after they were recovered.
+    pub(crate) fn set_learned(&mut self, learned: Learned) {
+        self.base_write_gen = learned.base_write_gen;
+        *self.last_file_id.get_mut() = learned.last_file_id;
+        *self.last_checkpoint_time.get_mut() = learned.last_time;
+    }
+
     // ---- state
 
     /// Refuses calls on a connection that is closed or has panicked.
@@ -374,7 +381,7 @@ impl Database {
         if self.in_memory {
             return Ok(());
         }
-        let durable = crate::checkpoint::checkpoint_metadata(self, self.next_checkpoint_time());
+        let durable = crate::checkpoint::sync_metadata(self);
         // The rows are committed in memory: what is on disk and what is shown would differ.
         durable.inspect_err(|_| self.set_panicked())
     }

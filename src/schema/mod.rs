@@ -47,7 +47,7 @@ pub(crate) use operation::{CallServices, CallingSession, MetadataOperation, NoTr
 pub(crate) use projection::Projection;
 pub(crate) use records::Records;
 pub(crate) use rows::TableRows;
-pub(crate) use settings::FileSettings;
+pub(crate) use settings::{FileSettings, file_id};
 pub(crate) use source::is_built_in;
 pub(crate) use source_records::{SourceObject, or_reset, remove_records};
 pub(crate) use table::TableInUse;

@@ -2,9 +2,11 @@
 //!
 //! Source: block specification, section 11.3.
 
+use super::database::HISTORY_URI;
 use super::transform::ObjectExtensions;
 use crate::block::{BlockSettings, ChecksumMode};
 use crate::btree::TreeSettings;
+use crate::metadata::METADATA_URI;
 use crate::plugin::config::Config;
 use crate::{Error, ErrorCode, Result};
 
@@ -43,6 +45,7 @@ impl FileSettings {
             checksum,
         };
         let tree = TreeSettings {
+            log_file: log_file(uri, value, &config)?,
             allocation_size,
             leaf_page_max: number("leaf_page_max", 32 << 10)?,
             internal_page_max: number("internal_page_max", 4 << 10)?,
@@ -57,10 +60,13 @@ impl FileSettings {
             transform: extensions.transform(config)?,
             order: extensions.key_order(uri, config)?,
         };
-        for (key, size) in [("leaf_page_max", tree.leaf_page_max), ("internal_page_max", tree.internal_page_max)] {
+        if !allocation_size.is_power_of_two() {
+            return Err(Error::invalid(format!("{uri}: the allocation size must be a power of two")));
+        }
+        for size in [tree.leaf_page_max, tree.internal_page_max] {
             if size < allocation_size || !size.is_multiple_of(allocation_size) {
                 return Err(Error::invalid(format!(
-                    "{uri}: {key}={size}: page sizes must be a multiple of the page allocation size ({allocation_size}B)"
+                    "{uri}: page sizes must be a multiple of the page allocation size ({allocation_size}B)"
                 )));
             }
         }
@@ -78,6 +84,16 @@ impl FileSettings {
             tree,
         })
     }
+}
+
+/// The id under which a file's changes are recorded in the log: the metadata's always, the history store's never.
+fn log_file(uri: &str, value: &str, config: &Config<'_>) -> Result<Option<u32>> {
+    let logged = match uri {
+        METADATA_URI => true,
+        HISTORY_URI => false,
+        _ => config.bool_or("log.enabled", true)?,
+    };
+    Ok(if logged { Some(file_id(uri, value)?) } else { None })
 }
 
 /// `id=` of a file's metadata value.

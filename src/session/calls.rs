@@ -91,10 +91,7 @@ impl Session {
         let dropped = self.writable().and_then(|()| self.connection.check_config(METHOD, uri, config)).and_then(|()| {
             self.connection.drop_object(self, uri, &self.connection.effective_config(METHOD, uri, config))
         });
-        dropped.map_err(|error| {
-            let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
-            self.method_failed(METHOD, uri, error, failure)
-        })
+        dropped.map_err(|error| self.refused_or_failed(METHOD, uri, error))
     }
 
     /// Changes settings of an object that need no rewriting of its data: `app_metadata`, `cache_resident`, ...
@@ -102,7 +99,19 @@ impl Session {
     /// # Errors
     /// `ENOENT`; `EBUSY` while a cursor is open on the object; `EINVAL` for a bad configuration.
     pub fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.alter", uri, config, |config| self.connection.alter(self, uri, config))
+        const METHOD: &str = "WT_SESSION.alter";
+        self.enter()?;
+        let altered = self
+            .writable()
+            .and_then(|()| self.connection.check_config(METHOD, uri, config))
+            .and_then(|()| self.connection.alter(self, uri, &self.connection.effective_config(METHOD, uri, config)));
+        altered.map_err(|error| self.refused_or_failed(METHOD, uri, error))
+    }
+
+    /// The error of a call that needs an object for itself: that others use it is no message.
+    fn refused_or_failed(&self, method: &'static str, uri: &str, error: Error) -> Error {
+        let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
+        self.method_failed(method, uri, error, failure)
     }
 
     /// Checks every page, every block and their accounting of an object; what is wrong is reported to the event handler.
@@ -242,11 +251,6 @@ impl Session {
         Ok(())
     }
 
-    fn open_cursor_from(&self, method: &'static str, uri: &str, config: &str) -> Result<Cursor<'_>> {
-        self.connection.check_config(method, uri, config)?;
-        crate::cursor::open_cursor(self, uri, &self.connection.effective_config(method, uri, config))
-    }
-
     fn schema_call(
         &self,
         method: &'static str,
@@ -260,8 +264,13 @@ impl Session {
         })
     }
 
+    fn open_cursor_from(&self, method: &'static str, uri: &str, config: &str) -> Result<Cursor<'_>> {
+        self.connection.check_config(method, uri, config)?;
+        crate::cursor::open_cursor(self, uri, &self.connection.effective_config(method, uri, config))
+    }
+
     /// Refuses what a read-only connection doesn't do.
-    fn writable(&self) -> Result<()> {
+    pub(super) fn writable(&self) -> Result<()> {
         if self.connection.is_readonly() {
             return Err(Error::unsupported("Unsupported session method"));
         }

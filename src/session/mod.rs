@@ -14,6 +14,7 @@
 mod calls;
 mod cursors;
 mod last_error;
+mod log;
 mod services;
 #[cfg(test)]
 mod services_tests;

@@ -27,10 +27,15 @@ impl Session {
         let config = &*self.connection.effective_config(method, "", config);
         let (isolation, ignores_prepare) =
             if config.is_empty() { (self.default_isolation.get(), false) } else { self.begin_settings(config)? };
+        let sync = if config.is_empty() { None } else { given_sync(Config::single(config))? };
         if self.in_transaction.get() {
             return Err(Error::invalid("not permitted in a running transaction"));
         }
-        self.txn.borrow_mut().begin(isolation);
+        {
+            let mut txn = self.txn.borrow_mut();
+            txn.begin(isolation);
+            txn.set_sync(sync);
+        }
         self.isolation.set(isolation);
         self.ignores_prepare.set(ignores_prepare);
         self.in_transaction.set(true);
@@ -90,6 +95,13 @@ impl Session {
                 if config.get(key)?.is_some_and(|item| !item.is_empty()) {
                     return Err(not_built(key));
                 }
+            }
+            if let Some(sync) = given_sync(config)? {
+                let mut txn = self.txn.borrow_mut();
+                if txn.sync().is_some() {
+                    return Err(Error::invalid("sync already set during begin_transaction"));
+                }
+                txn.set_sync(Some(sync));
             }
         }
         {
@@ -237,6 +249,12 @@ pub(super) fn parse_isolation(word: &str) -> Result<Isolation> {
         "snapshot" => Ok(Isolation::Snapshot),
         word => Err(Error::invalid(format!("Value '{word}' is not a valid choice"))),
     }
+}
+
+/// `sync` of a transaction, if it is given.
+fn given_sync(config: Config<'_>) -> Result<Option<bool>> {
+    let given = config.get("sync")?.filter(|item| !item.is_empty());
+    Ok(given.map(|item| item.truth() || item.text() == "on"))
 }
 
 /// Timestamps have an issue of their own.

@@ -1,9 +1,10 @@
-//! Synchronisation that the trees stand on: epoch-based reclamation with hazard slots, and optimistic (sequence-checked)
-//! reads of slot arrays.
+//! Synchronisation that the trees and the log stand on: epoch-based reclamation with hazard slots, optimistic
+//! (sequence-checked) reads of slot arrays, and buffers that many threads fill at once.
 //!
 //! Everything here is independent of what a page is; the protocols are small enough to be model-checked (`--cfg loom`).
-#![allow(unsafe_code, reason = "reclamation frees memory by address; see the invariants in `reclaim`")]
+#![allow(unsafe_code, reason = "memory is freed by address and written by parts; each module states its invariants")]
 
+pub(crate) mod join_buffer;
 pub(crate) mod reclaim;
 pub(crate) mod slots;
 

@@ -12,12 +12,13 @@
 //! 4. `oldest` never decreases and never exceeds the `min` of a snapshot in use, an unresolved id, or the id counter.
 
 use super::{Snapshot, TxnId};
+use crate::log::Log;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use crate::sync::reclaim::Reclaimer;
 use crate::sync::spin;
 use hardwired_plugin::{Error, ErrorCode, Result};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Sessions that the engine itself uses, beyond `session_max` (API specification, section 5).
 const INTERNAL_SESSIONS: usize = 55;
@@ -37,6 +38,8 @@ pub struct TxnGlobal {
     used: AtomicUsize,
     free: Mutex<Vec<usize>>,
     reclaimer: Arc<Reclaimer>,
+    /// Where commits are recorded, once there is a log and nothing is being replayed from it.
+    log: OnceLock<Arc<Log>>,
 }
 
 #[repr(align(128))]
@@ -69,11 +72,24 @@ impl TxnGlobal {
             used: AtomicUsize::new(0),
             free: Mutex::new(Vec::new()),
             reclaimer: Arc::new(Reclaimer::new()),
+            log: OnceLock::new(),
         })
     }
 
     pub(crate) fn reclaimer(&self) -> &Arc<Reclaimer> {
         &self.reclaimer
+    }
+
+    /// Records commits in `log` from now on. It is set once, before sessions begin.
+    pub(crate) fn set_log(&self, log: Arc<Log>) {
+        let set = self.log.set(log);
+        debug_assert!(set.is_ok(), "a connection has one log");
+    }
+
+    /// The log that commits are recorded in.
+    #[inline]
+    pub(crate) fn log(&self) -> Option<&Arc<Log>> {
+        self.log.get()
     }
 
     pub(super) fn take_slot(&self) -> Result<usize> {

@@ -2,6 +2,7 @@
 
 use super::global::Taken;
 use super::{Snapshot, TXN_ABORTED, TXN_NONE, TxnGlobal, TxnId};
+use crate::log::{Operation as LogOperation, record};
 use crate::sync::reclaim::Participant;
 use hardwired_plugin::Result;
 use std::sync::Arc;
@@ -42,6 +43,12 @@ pub struct Txn {
     trees: Vec<Arc<dyn Undo>>,
     operations: Vec<Operation>,
     keys: Vec<u8>,
+    /// The commit record, as far as the transaction has come; empty: nothing to log.
+    log_record: Vec<u8>,
+    /// Whether the commit waits for the log; `None`: as the connection is configured.
+    sync: Option<bool>,
+    /// The engine's own: it may commit while the connection closes.
+    internal: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +84,9 @@ impl Txn {
             trees: Vec::new(),
             operations: Vec::new(),
             keys: Vec::new(),
+            log_record: Vec::new(),
+            sync: None,
+            internal: false,
         })
     }
 
@@ -221,7 +231,36 @@ impl Txn {
         self.operations.push(Operation { tree: index as u32, reserve, key_start, key_end: self.keys.len() });
     }
 
-    /// Commits: from here on every snapshot taken sees the changes.
+    /// Adds an operation to the commit record, if there is a log.
+    #[inline]
+    pub(crate) fn record_in_log(&mut self, operation: &LogOperation<'_>) {
+        if self.global.log().is_some() {
+            if self.log_record.is_empty() {
+                record::start_commit(&mut self.log_record, self.id);
+            }
+            operation.push(&mut self.log_record);
+        }
+    }
+
+    /// The same for a transaction of the engine's own, which may commit while the connection closes.
+    pub(crate) fn new_internal(global: &Arc<TxnGlobal>) -> Result<Self> {
+        let mut txn = Self::new(global)?;
+        txn.internal = true;
+        Ok(txn)
+    }
+
+    /// What [`Txn::set_sync`] was told.
+    pub fn sync(&self) -> Option<bool> {
+        self.sync
+    }
+
+    /// Whether the commit of the running transaction waits for the log.
+    pub fn set_sync(&mut self, sync: Option<bool>) {
+        self.sync = sync;
+    }
+
+    /// Commits: from here on every snapshot taken sees the changes. They are in the log before (a durable timestamp, once
+    /// there are any, is settled before that). An error of the log rolls back.
     pub fn commit(&mut self) -> Result<()> {
         let mut result = Ok(());
         if self.state == State::Explicit {
@@ -231,8 +270,29 @@ impl Txn {
                 result = result.and(tree.abort_reserved(&self.participant, self.id, key));
             }
         }
-        self.end();
-        result
+        if self.log_record.is_empty() {
+            self.end();
+            return result;
+        }
+        let log = self.global.log().map(Arc::clone);
+        // The gate is left after the transaction has resolved: see `Log`.
+        let logged = log.as_ref().map(|log| {
+            let gate = log.enter_commit(self.internal)?;
+            log.seal(&mut self.log_record)?;
+            log.commit(&self.log_record, self.sync).map(|()| gate)
+        });
+        match logged.transpose() {
+            Ok(gate) => {
+                self.end();
+                drop(gate);
+                result
+            }
+            Err(error) => {
+                // The log's error is what the caller must see.
+                let _ = self.rollback();
+                Err(error)
+            }
+        }
     }
 
     /// Takes every change back. The transaction ends even if an error is returned (a page could not be read).
@@ -255,6 +315,10 @@ impl Txn {
             self.operations.clear();
             self.trees.clear();
             self.keys.clear();
+            self.log_record.clear();
+            if self.log_record.capacity() > 1 << 20 {
+                self.log_record = Vec::new();
+            }
             if self.keys.capacity() > 1 << 20 {
                 self.keys = Vec::new();
                 self.operations = Vec::new();
@@ -263,6 +327,7 @@ impl Txn {
         self.global.unpin(self.slot);
         self.has_snapshot = false;
         self.failed = false;
+        self.sync = None;
         self.state = State::Idle;
     }
 }

@@ -9,7 +9,6 @@ const OFF: Built = NoEffect("only matters together with an option that is not bu
 const PACE: Built = NoEffect("changes how fast something is done, not what");
 const LIMIT: Built = NoEffect("sizes a table that has no fixed size here");
 const LABEL: Built = NoEffect("a name or note that nothing depends on");
-const NO_LOG: Built = NoEffect("only matters for the log, and turning that on is refused");
 const NO_TIMESTAMPS: Built = NoEffect("only matters with timestamps or prepared transactions, and those are refused");
 const SPACE: Built = NoEffect("saves space in files when written; either form is valid and is read");
 const STRICTER: Built = NoEffect("allows less than is always done here");
@@ -31,6 +30,7 @@ pub(in crate::config) fn of(method: &str) -> &'static [Entry] {
         "WT_SESSION.begin_transaction" => BEGIN,
         "WT_SESSION.commit_transaction" => COMMIT,
         "WT_SESSION.checkpoint" => CHECKPOINT,
+        "WT_SESSION.log_flush" => LOG_FLUSH,
         "WT_SESSION.drop" => DROP,
         "WT_SESSION.open_cursor" => OPEN_CURSOR,
         "WT_CURSOR.reconfigure" => CURSOR_RECONFIGURE,
@@ -70,6 +70,7 @@ const OPEN: &[Entry] = &[
     ("cache_overhead", Supported),
     ("cache_size", Supported),
     ("cache_stuck_timeout_ms", Supported),
+    ("checkpoint.log_size", Supported),
     ("checkpoint.wait", Supported),
     ("checkpoint_cleanup.wait", OFF),
     ("checkpoint_sync", STRICTER),
@@ -118,17 +119,18 @@ const OPEN: &[Entry] = &[
     ("heuristic_controls.obsolete_tw_btree_max", PACE),
     ("live_restore.read_size", OFF),
     ("live_restore.threads_max", OFF),
-    ("log.archive", NO_LOG),
-    ("log.compressor", NO_LOG),
-    ("log.file_max", NO_LOG),
-    ("log.force_write_wait", NO_LOG),
-    ("log.os_cache_dirty_pct", NO_LOG),
-    ("log.path", NO_LOG),
-    ("log.prealloc", NO_LOG),
-    ("log.prealloc_init_count", NO_LOG),
-    ("log.recover", NO_LOG),
-    ("log.remove", NO_LOG),
-    ("log.zero_fill", NO_LOG),
+    ("log.archive", Supported),
+    ("log.compressor", Supported),
+    ("log.enabled", Supported),
+    ("log.file_max", Supported),
+    ("log.force_write_wait", PACE),
+    ("log.os_cache_dirty_pct", PACE),
+    ("log.path", Supported),
+    ("log.prealloc", Supported),
+    ("log.prealloc_init_count", Supported),
+    ("log.recover", Supported),
+    ("log.remove", Supported),
+    ("log.zero_fill", Supported),
     ("mmap", PACE),
     ("mmap_all", PACE),
     ("operation_tracking.path", OFF),
@@ -153,8 +155,8 @@ const OPEN: &[Entry] = &[
     ("tiered_storage.cache_directory", OFF),
     ("tiered_storage.interval", OFF),
     ("tiered_storage.local_retention", OFF),
-    ("transaction_sync.enabled", NO_LOG),
-    ("transaction_sync.method", NO_LOG),
+    ("transaction_sync.enabled", Supported),
+    ("transaction_sync.method", Supported),
     ("use_environment", Supported),
     ("use_environment_priv", Supported),
     ("verbose", Supported),
@@ -179,7 +181,7 @@ const OBJECT: &[Entry] = &[
     ("cache_resident", Supported),
     ("checkpoint", Supported),
     ("checkpoint_backup_info", Supported),
-    ("checkpoint_lsn", NO_LOG),
+    ("checkpoint_lsn", Supported),
     ("checksum", Supported),
     ("collator", Supported),
     ("columns", Supported),
@@ -206,7 +208,7 @@ const OBJECT: &[Entry] = &[
     ("leaf_key_max", Supported),
     ("leaf_page_max", Supported),
     ("leaf_value_max", Supported),
-    ("log.enabled", NO_LOG),
+    ("log.enabled", Supported),
     ("memory_page_image_max", Supported),
     ("memory_page_max", Supported),
     ("os_cache_dirty_max", PACE),
@@ -236,7 +238,7 @@ const ALTER: &[Entry] = &[
     ("app_metadata", Supported),
     ("cache_resident", Supported),
     ("exclusive_refreshed", PACE),
-    ("log.enabled", NO_LOG),
+    ("log.enabled", Supported),
     ("os_cache_dirty_max", PACE),
     ("os_cache_max", PACE),
 ];
@@ -249,10 +251,12 @@ const BEGIN: &[Entry] = &[
     ("priority", PACE),
     ("roundup_timestamps.prepared", NO_TIMESTAMPS),
     ("roundup_timestamps.read", NO_TIMESTAMPS),
-    ("sync", NO_LOG),
+    ("sync", Supported),
 ];
 
-const COMMIT: &[Entry] = &[("sync", NO_LOG)];
+const LOG_FLUSH: &[Entry] = &[("sync", Supported)];
+
+const COMMIT: &[Entry] = &[("sync", Supported)];
 
 const CHECKPOINT: &[Entry] = &[
     ("drop", Supported),

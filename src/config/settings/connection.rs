@@ -2,7 +2,7 @@
 
 use hardwired_plugin::config::Config;
 
-use super::{count, count_u32, flag};
+use super::{LogSettings, count, count_u32, flag};
 use crate::config::built;
 use crate::config::sources::Release;
 use crate::{Error, Result};
@@ -42,6 +42,10 @@ pub struct ConnectionSettings {
     pub eviction_threads_max: u32,
     /// `checkpoint.wait`: seconds between checkpoints; 0: none are taken by themselves.
     pub checkpoint_wait_s: u32,
+    /// `checkpoint.log_size`: bytes of log after which a checkpoint is taken; 0: none are taken by themselves.
+    pub checkpoint_log_bytes: u64,
+    /// `log`, `transaction_sync`.
+    pub log: LogSettings,
     /// `verbose`, in the order given.
     pub verbose: Vec<VerboseLevel>,
 }
@@ -103,6 +107,8 @@ impl ConnectionSettings {
             eviction_threads_min: count_u32(config, "eviction.threads_min")?,
             eviction_threads_max: eviction_threads_max(config)?,
             checkpoint_wait_s: count_u32(config, "checkpoint.wait")?,
+            checkpoint_log_bytes: count(config, "checkpoint.log_size")?,
+            log: LogSettings::from_config(config, Config::new(given))?,
             verbose: VerboseLevel::from_config(config)?,
         })
     }

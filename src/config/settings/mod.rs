@@ -7,10 +7,12 @@
 
 mod connection;
 mod file;
+mod log;
 mod session;
 
 pub use connection::{ConnectionSettings, EvictionLevels, VerboseLevel};
 pub use file::{Checksum, CreateSettings, FileSettings, split_size};
+pub use log::{LogSettings, SyncMethod};
 pub use session::{
     BoundAction, BoundSettings, CheckpointDrop, CheckpointSettings, CursorSettings, DropSettings, Isolation,
     SessionSettings, TransactionSettings, VerifySettings,
