@@ -1,4 +1,4 @@
-//! A data source in fifty lines: objects `shelf:NAME` that live in memory, under hardwired's sessions and cursors.
+//! A small data source: objects `shelf:NAME` that live in memory, under hardwired's sessions and cursors.
 
 use hardwired::plugin::config::Config;
 use hardwired::plugin::data_source::{DataSource, DataSourceCursor, Record};

@@ -1,8 +1,8 @@
 //! The data-source extension point: objects of a URI prefix of their own (`kvs:orders`), stored however the source likes.
 //!
-//! What the engine does: it checks configuration, packs and unpacks keys and values, keeps the cursor rules, and builds
-//! tables and indices from a source's objects. What it doesn't: cache, transactions, log, checkpoints, timestamps. A source
-//! hears of checkpoints and of the end of the connection and sees to its own durability.
+//! What the engine does: it checks configuration, packs and unpacks keys and values, and keeps the cursor rules. What it
+//! doesn't: cache, transactions, log, checkpoints, timestamps; nor, so far, tables and indices over a source's objects. A
+//! source hears of checkpoints and of the end of the connection and sees to its own durability.
 //!
 //! 1. Calls are not serialized: methods of a source and of its cursors may run on any number of threads at once. One cursor is
 //!    used by one thread at a time.

@@ -438,6 +438,8 @@ impl DataSourceKit {
             for (number, value) in [(1, largest), (2, 0), (3, 1)] {
                 cursor.insert(session, &mut numbered(number, &[value])).expect("insert of a bit field");
             }
+            // Where an insert leaves the cursor is the source's.
+            cursor.reset(session).expect("reset");
             let mut found = Record::default();
             for (number, value) in [(1, largest), (2, 0), (3, 1)] {
                 cursor.next(session, &mut found).expect("next");
