@@ -218,7 +218,16 @@ fn apply(cursor: &mut Cursor<'_>, rows: &mut Rows, change: &Change) {
             cursor.put(*id, (*city, *zip, note.as_str())).unwrap();
             rows.insert(*id, ((*city).to_owned(), *zip, note.clone()));
         }
-        Change::Delete(id) => assert_eq!(cursor.delete(*id).unwrap(), rows.remove(id).is_some()),
+        Change::Delete(id) if id % 2 == 0 => assert_eq!(cursor.delete(*id).unwrap(), rows.remove(id).is_some()),
+        // The cursor stays positioned between the calls.
+        Change::Delete(id) => {
+            cursor.set_key(*id).unwrap();
+            let found = cursor.search().unwrap();
+            assert_eq!(found, rows.remove(id).is_some());
+            if found {
+                cursor.remove().unwrap();
+            }
+        }
     }
 }
 

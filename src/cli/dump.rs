@@ -110,6 +110,17 @@ fn header(session: &Session, uri: &str, hex: bool) -> std::result::Result<String
     }
     let config: &str = metadata.get_value().map_err(|error| failed(&error))?;
     text.push_str(&format!("{uri}\n{config}\n"));
+    if let Some(name) = uri.strip_prefix("table:") {
+        let kinds = [format!("colgroup:{name}:"), format!("index:{name}:")];
+        metadata.reset().map_err(|error| failed(&error))?;
+        while metadata.next().map_err(|error| failed(&error))? {
+            let part: &str = metadata.get_key().map_err(|error| failed(&error))?;
+            if kinds.iter().any(|kind| part.starts_with(kind.as_str())) {
+                let config: &str = metadata.get_value().map_err(|error| failed(&error))?;
+                text.push_str(&format!("{part}\n{config}\n"));
+            }
+        }
+    }
     text.push_str("Data\n");
     Ok(text)
 }

@@ -62,6 +62,28 @@ fn list_names_the_same_objects(#[files("tests/data/corpus/read/*/case.json")] pa
     assert_eq!(String::from_utf8(output).unwrap().lines().collect::<Vec<_>>(), expected);
 }
 
+/// A table goes with its column groups and indices.
+#[rstest]
+fn a_dump_of_a_table_with_indices_loads(#[files("tests/data/corpus/read/tables-*/case.json")] path: PathBuf) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    let fresh = tempfile::tempdir().unwrap();
+    for table in case.objects().iter().filter(|object| object.uri.starts_with("table:")) {
+        let dump = hardwired(home_and(copy.path(), &["-r", "dump", "-x", table.uri])).succeeded();
+        let header = |dump: &[u8]| {
+            let lines: Vec<String> = String::from_utf8_lossy(dump).lines().map(str::to_owned).collect();
+            let end = lines.iter().position(|line| line == "Data").unwrap();
+            lines[3..end].iter().step_by(2).cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(header(&dump), header(&table.expected("hex").unwrap()));
+        super::support::hardwired_with_input(home_and(fresh.path(), &["load"]), &dump).succeeded();
+    }
+    for object in case.objects() {
+        let again = hardwired(home_and(fresh.path(), &["dump", "-x", object.uri])).succeeded();
+        assert_eq!(data(&again), data(&object.expected("hex").unwrap()), "{}", object.uri);
+    }
+}
+
 /// What one database dumps, another loads: the copy's dump is the same.
 #[rstest]
 fn a_dump_loads_into_a_new_database(#[files("tests/data/corpus/read/row-*/case.json")] path: PathBuf) {

@@ -13,6 +13,7 @@
 #[expect(dead_code, reason = "the parts about the corpus are for the other user of this module")]
 mod support;
 
+mod indices;
 mod oracle;
 mod program;
 

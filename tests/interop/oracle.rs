@@ -105,6 +105,21 @@ impl Oracle {
         Content::parse(&call(&["modify", text(home), &seed.to_string()]))
     }
 
+    /// Makes the table of the tests about indices.
+    pub(crate) fn make_indices(home: &Path) {
+        call(&["indices-make", text(home)]);
+    }
+
+    /// Changes it, and makes indices: `seed` of them.
+    pub(crate) fn change_indices(home: &Path, seed: u64) -> Content {
+        Content::parse(&call(&["indices-change", text(home), &seed.to_string()]))
+    }
+
+    /// Verifies it, compares every index with the table, and reads all of its objects.
+    pub(crate) fn check_indices(home: &Path) -> Content {
+        Content::parse(&call(&["indices-check", text(home)]))
+    }
+
     pub(crate) fn shapes() -> Vec<String> {
         call(&["shapes"]).lines().map(str::to_owned).collect()
     }
