@@ -26,6 +26,8 @@ fn exactly_the_extensions_of_the_enabled_features_are_linked() {
         "compressor zlib",
         #[cfg(feature = "zstd")]
         "compressor zstd",
+        #[cfg(feature = "kvs-sample")]
+        "data source kvs-sample",
         #[cfg(feature = "nop")]
         "encryptor nop",
         #[cfg(feature = "rotn")]

@@ -1,7 +1,8 @@
 //! Database checkpoints: everything committed becomes durable at once.
 //!
 //! Order of durable effects (block specification, section 15):
-//! 1. the key provider is asked for its blob: its refusal leaves everything as it was;
+//! 0. data sources make their own data durable: a refusal leaves everything as it was;
+//! 1. the key provider is asked for its blob: its refusal does so too;
 //! 2. every dirty file's pages and extent lists are written, and its metadata row prepared;
 //! 3. every file written is synced;
 //! 4. the rows (files, `system:`, key) go into the metadata table as one transaction;
@@ -44,12 +45,19 @@ pub(crate) struct Request {
     last: bool,
     /// Files of the log stay, though it is complete.
     keeps_log: bool,
+    /// The string of the call, for data sources.
+    config: String,
 }
 
 impl Request {
+    /// A checkpoint without name that nobody has asked for.
+    pub(crate) fn internal(config: &str) -> Self {
+        Self { config: config.to_owned(), ..Self::default() }
+    }
+
     /// The checkpoint at the end of a connection.
-    pub(crate) fn last() -> Self {
-        Self { last: true, ..Self::default() }
+    pub(crate) fn last(config: &str) -> Self {
+        Self { last: true, ..Self::internal(config) }
     }
 
     /// The checkpoint at the start of a connection with a log. After a recovery that found work the log's files stay until
@@ -62,8 +70,8 @@ impl Request {
     ///
     /// # Errors
     /// `EINVAL` for reserved and malformed names; `ENOTSUP` for what isn't built.
-    pub(crate) fn parse(config: &str) -> Result<Self> {
-        let config = Config::single(config);
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let config = Config::single(text);
         let name = config.text_or("name", "")?;
         if !name.is_empty() {
             check_name(name, false)?;
@@ -78,6 +86,7 @@ impl Request {
             force: config.bool_or("force", false)?,
             last: false,
             keeps_log: false,
+            config: text.to_owned(),
         })
     }
 
@@ -98,13 +107,17 @@ struct Start {
 /// Takes a checkpoint of the database.
 ///
 /// # Errors
-/// Those of the key provider and of reading what must be read: the former checkpoint is the current one then, and the
+/// Those of data sources, of the key provider and of reading what must be read: the former checkpoint is the current one then, and the
 /// next call tries again. Everything that fails once files are being written is `WT_PANIC`.
 pub(crate) fn checkpoint(db: &Database, keys: &KeyService, request: &Request) -> Result<()> {
     if db.in_memory {
         return Err(Error::unsupported("not supported for in-memory configurations"));
     }
     let _checkpoint = db.checkpoint_lock.lock();
+    if request.name.is_some() {
+        db.refuse_named_checkpoint()?;
+    }
+    db.checkpoint_sources(&request.config)?;
     let time = db.next_checkpoint_time();
     let (txn, start, files) = {
         let _schema = db.schema_lock.lock();

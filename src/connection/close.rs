@@ -40,16 +40,19 @@ impl ConnectionInner {
         }
     }
 
-    /// Makes what was committed durable. There is nothing to do for a database that nobody changed and no key provider
-    /// wants to add to.
+    /// Makes what was committed durable. There is nothing to do for a database that nobody changed and that neither a
+    /// key provider nor a data source may want to add to.
     fn final_checkpoint(&self) -> Result<()> {
         if let Some(log) = self.txns.log() {
             // Nothing is committed behind the last checkpoint, which must also say so: the next open finds nothing to do.
             log.close_gate();
-        } else if self.db.in_memory || (!self.has_provider && self.db.is_clean()) {
-            return Ok(());
+        } else {
+            let is_due = self.has_provider || self.db.has_sources() || !self.db.is_clean();
+            if self.db.in_memory || !is_due {
+                return Ok(());
+            }
         }
-        checkpoint::checkpoint(&self.db, &self.keys, &Request::last())
+        checkpoint::checkpoint(&self.db, &self.keys, &Request::last("use_timestamp=true"))
     }
 }
 

@@ -15,6 +15,7 @@ mod builder;
 mod close;
 mod encryption;
 mod inspect;
+mod objects;
 mod open;
 mod register;
 mod servers;
@@ -23,14 +24,13 @@ mod services;
 pub use builder::Builder;
 
 use crate::checkpoint::{self, Request};
-use crate::config::added::AddedKeys;
 use crate::event::{EventHandler, Messenger};
 use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
 use crate::log::LogDirectory;
 use crate::packing::Format;
 use crate::plugin::file_system::FileHandle;
-use crate::schema::{At, Catalog, Change, Database, InUse, OpenIndex, OpenIndices, OpenTable, Refused, TableInUse};
+use crate::schema::{At, Catalog, Change, Database, InUse, OpenIndex, OpenIndices, OpenTable, TableInUse};
 use crate::session::Session;
 use crate::txn::TxnGlobal;
 use crate::{Error, Result};
@@ -147,8 +147,6 @@ pub(crate) struct ConnectionInner {
     services: Arc<ConnectionServices>,
     /// Where the log is, whether this connection writes it or not.
     pub(crate) log_directory: LogDirectory,
-    /// Keys that the application has added to methods.
-    added_keys: AddedKeys,
 }
 
 /// What is released at close, in this order.
@@ -223,22 +221,6 @@ impl ConnectionInner {
 
     pub(crate) fn create_form(&self, key: &str, value: &str) -> Result<String> {
         self.db.create_form(key, value)
-    }
-
-    pub(crate) fn create(&self, uri: &str, config: &str) -> Result<(), Refused> {
-        self.db.create(uri, config, &|db| checkpoint::checkpoint_locked(db, &self.keys))
-    }
-
-    pub(crate) fn drop_object(&self, uri: &str, config: &str) -> Result<()> {
-        self.db.drop_object(uri, config)
-    }
-
-    pub(crate) fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.db.alter(uri, config)
-    }
-
-    pub(crate) fn verify(&self, uri: &str, config: &str) -> Result<()> {
-        crate::verify::verify(&self.db, uri, config)
     }
 
     pub(crate) fn checkpoint(&self, config: &str) -> Result<()> {

@@ -18,7 +18,6 @@ use super::{Connection, ConnectionInner, Resources, inspect};
 use crate::block::{BlockManager, KeyedEncryptor};
 use crate::cache::{Cache, CacheLimits};
 use crate::checkpoint::{self, Request};
-use crate::config::added::AddedKeys;
 use crate::config::settings::ConnectionSettings;
 use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
 use crate::config::{merge, metadata};
@@ -260,7 +259,6 @@ impl Opening<'_> {
             resources: Mutex::new(None),
             services: Arc::clone(&self.services),
             log_directory: self.log_directory(),
-            added_keys: AddedKeys::default(),
         });
         self.services.set_connection(&inner);
         if self.settings.checkpoint_wait_s > 0 && !self.readonly {

@@ -120,7 +120,7 @@ impl Connection {
         check: Option<&str>,
     ) -> Result<()> {
         let added = self.inner.check_usable().and_then(|()| {
-            self.inner.added_keys.add(method, uri.unwrap_or_default(), config, kind, check.unwrap_or_default())
+            self.inner.db.added_keys.add(method, uri.unwrap_or_default(), config, kind, check.unwrap_or_default())
         });
         self.inner.reported("WT_CONNECTION.configure_method", added)
     }
@@ -147,17 +147,11 @@ impl ConnectionInner {
         if config.is_empty() {
             return Ok(());
         }
-        self.added_keys.check(crate::session::method(method)?, uri, config)
+        self.db.added_keys.check(crate::session::method(method)?, uri, config)
     }
 
     /// A call's configuration over the defaults that the application has changed.
     pub(crate) fn effective_config<'c>(&self, method: &str, uri: &str, config: &'c str) -> Cow<'c, str> {
-        self.added_keys.effective(method, uri, config)
-    }
-
-    /// The first string of the configuration stack that a data source gets: the method's defaults and the added keys'.
-    #[allow(dead_code, reason = "for the calls of data sources")]
-    pub(crate) fn config_defaults(&self, method: &str, uri: &str) -> Result<Cow<'static, str>> {
-        Ok(self.added_keys.defaults(crate::session::method(method)?, uri))
+        self.db.added_keys.effective(method, uri, config)
     }
 }

@@ -9,7 +9,8 @@
 //!    `get_last_error` has them as `WT_NOTFOUND`.
 //!
 //! One file a kind: `table` for B-tree files, `named` for tables with named columns and `index` for their indices, both over
-//! the state machine of `table`; `metadata` for the schema's rows, `log` for the log; `dump` has the text forms.
+//! the state machine of `table`; `metadata` for the schema's rows, `log` for the log, `source` for the objects of data
+//! sources; `dump` has the text forms.
 //!
 //! Source: API specification, sections 7 to 12.
 
@@ -22,14 +23,17 @@ mod modify;
 mod named;
 mod open;
 mod range;
+mod source;
 mod table;
 mod text;
+mod truncate;
 mod verbs;
 
 pub use bounds::BoundSide;
 pub use modify::Modify;
 pub(crate) use open::{duplicate as duplicate_cursor, open as open_cursor};
 pub use range::{Range, RangeKey};
+pub(crate) use truncate::truncate_range;
 
 use crate::event::Origin;
 use crate::packing::{Format, PackRow, UnpackRow};
@@ -40,6 +44,7 @@ use index::IndexCursor;
 use log::LogCursor;
 use metadata::MetadataCursor;
 use named::NamedCursor;
+use source::SourceCursor;
 use std::sync::Arc;
 use table::{Direction, TableCursor};
 
@@ -72,6 +77,7 @@ enum Kind {
     Index(Box<IndexCursor>),
     Metadata(MetadataCursor),
     Log(LogCursor),
+    Source(Box<SourceCursor>),
     /// `config:`: opens, and supports nothing.
     Placeholder,
 }
@@ -221,6 +227,7 @@ impl<'session> Cursor<'session> {
             Kind::Index(index) => index.rows.key(),
             Kind::Metadata(metadata) => metadata.key(),
             Kind::Log(log) => log.key(),
+            Kind::Source(source) => source.key(),
             Kind::Placeholder => Err(Error::invalid("requires key be set")),
         }
     }
@@ -234,6 +241,7 @@ impl<'session> Cursor<'session> {
             Kind::Index(index) => index.rows.value(),
             Kind::Metadata(metadata) => metadata.value(),
             Kind::Log(log) => log.value(),
+            Kind::Source(source) => source.value(),
             Kind::Placeholder => Err(Error::invalid("requires value be set")),
         }
     }
@@ -249,6 +257,7 @@ impl<'session> Cursor<'session> {
                 Kind::Index(index) => index.rows.set_key(fill),
                 Kind::Metadata(metadata) => metadata.set_key(fill),
                 Kind::Log(log) => log.set_key(fill),
+                Kind::Source(source) => source.set_key(session, fill),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -266,6 +275,7 @@ impl<'session> Cursor<'session> {
                 Kind::Index(_) => Err(index::no_set_value()),
                 Kind::Metadata(metadata) => metadata.set_value(fill),
                 Kind::Log(_) => Err(unsupported()),
+                Kind::Source(source) => source.set_value(session, fill),
                 Kind::Placeholder => Ok(()),
             }
         });
@@ -281,6 +291,7 @@ impl<'session> Cursor<'session> {
             Kind::Named(named) => named.rows.step(session, direction),
             Kind::Index(index) => index.rows.step(session, direction),
             Kind::Metadata(metadata) => metadata.step(session, direction),
+            Kind::Source(source) => source.step(session, direction),
             Kind::Log(log) if direction == Direction::Next => log.next(),
             Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
@@ -306,6 +317,7 @@ impl<'session> Cursor<'session> {
             Kind::Table(table) => change.apply(table, session),
             Kind::Named(named) => named.prepare_change(session).and_then(|()| change.apply(&mut named.rows, session)),
             Kind::Metadata(metadata) => change.apply_to_metadata(metadata, session),
+            Kind::Source(source) => change.apply_to_source(source, session),
             Kind::Index(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete(call, result)
@@ -330,6 +342,7 @@ impl<'session> Cursor<'session> {
                 named.file_uri()
             }
             Kind::Metadata(_) => "file:WiredTiger.wt",
+            Kind::Source(source) if !without_object.contains(&call) => &source.object.uri,
             _ => "",
         };
         let origin = if is_unsupported(&error) { Origin::call(NO_CALL) } else { Origin { object, call } };
@@ -352,6 +365,7 @@ impl Drop for Cursor<'_> {
             Kind::Table(table) => table.close(self.session),
             Kind::Named(named) => named.rows.close(self.session),
             Kind::Index(index) => index.rows.close(self.session),
+            Kind::Source(source) => source.close(self.session),
             Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => {}
         }
     }
@@ -389,6 +403,16 @@ impl Change<'_> {
             Self::Update => metadata.update(session),
             Self::Remove => metadata.remove(session),
             Self::Reserve | Self::Modify(..) => Err(unsupported()),
+        }
+    }
+
+    fn apply_to_source(self, source: &mut SourceCursor, session: &Session) -> Result<()> {
+        match self {
+            Self::Insert => source.insert(session),
+            Self::Update => source.update(session),
+            Self::Remove => source.remove(session),
+            Self::Reserve => source.reserve(session),
+            Self::Modify(entries, padding, terminated) => source.modify(session, entries, padding, terminated),
         }
     }
 }

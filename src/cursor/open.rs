@@ -8,6 +8,7 @@ use super::index::IndexCursor;
 use super::log::LogCursor;
 use super::metadata::MetadataCursor;
 use super::named::NamedCursor;
+use super::source::SourceCursor;
 use super::table::TableCursor;
 use super::text::Texts;
 use super::{Cursor, Kind, unsupported};
@@ -46,6 +47,9 @@ pub(super) enum BoundAction {
 
 /// Opens a cursor.
 pub(crate) fn open<'session>(session: &'session Session, uri: &str, config: &str) -> Result<Cursor<'session>> {
+    if !crate::schema::is_built_in(uri) {
+        return open_source(session, uri, config);
+    }
     let options = if config.is_empty() { Options::default() } else { parse(config)? };
     let prefix = uri.split_once(':').map_or("", |(prefix, _)| prefix);
     match prefix {
@@ -93,7 +97,7 @@ pub(crate) fn duplicate<'session>(
     let key = from.key_bytes()?.to_vec();
     let mut copy = match &from.kind {
         Kind::Table(table) => on_file(session, &from.uri, table.file.again()?, &options),
-        Kind::Named(_) | Kind::Index(_) | Kind::Metadata(_) => open(session, &from.uri, config)?,
+        Kind::Named(_) | Kind::Index(_) | Kind::Metadata(_) | Kind::Source(_) => open(session, &from.uri, config)?,
         Kind::Log(_) | Kind::Placeholder => return Err(unsupported()),
     };
     let fill = |out: &mut Vec<u8>| {
@@ -105,9 +109,29 @@ pub(crate) fn duplicate<'session>(
         Kind::Named(named) => named.rows.set_key(fill).and_then(|()| named.rows.search(session))?,
         Kind::Index(index) => index.rows.set_key(fill).and_then(|()| index.rows.search(session))?,
         Kind::Metadata(metadata) => metadata.set_key(fill).and_then(|()| metadata.search(session))?,
+        Kind::Source(source) => source.set_key(session, fill).and_then(|()| source.search(session))?,
         Kind::Log(_) | Kind::Placeholder => {}
     }
     Ok(copy)
+}
+
+/// Opens a cursor on an object of a data source. What the engine has no part in (`bulk`, `checkpoint`, `next_random`) goes
+/// to the source as it is.
+fn open_source<'session>(session: &'session Session, uri: &str, config: &str) -> Result<Cursor<'session>> {
+    let connection = session.connection();
+    let (object, inner) = connection.db.open_source_cursor(session, uri, config)?;
+    let settings = Config::single(config);
+    let options = Options {
+        overwrite: settings.bool_or("overwrite", true)?,
+        raw: settings.bool_or("raw", false)?,
+        readonly: settings.bool_or("readonly", false)?,
+        dump: parse_dump(&settings)?,
+        checkpoint: None,
+    };
+    let formats = (Arc::clone(&object.key_format), Arc::clone(&object.value_format));
+    let readonly = options.readonly || connection.is_readonly();
+    let cursor = SourceCursor::new(session, object, inner, settings.bool_or("append", false)?);
+    Ok(new_cursor(session, uri, Kind::Source(Box::new(cursor)), formats, readonly, &options))
 }
 
 fn open_table<'session>(session: &'session Session, uri: &str, options: &Options) -> Result<Cursor<'session>> {
@@ -146,6 +170,7 @@ fn new_cursor<'session>(
     } else {
         (Arc::clone(&key_format), Arc::clone(&value_format))
     };
+    let numbered = matches!(&kind, Kind::Source(source) if source.has_record_numbers());
     Cursor {
         session,
         uri: uri.into(),
@@ -155,7 +180,7 @@ fn new_cursor<'session>(
         key_exchange,
         value_exchange,
         readonly,
-        texts: Texts::new(options.dump),
+        texts: Texts::new(options.dump, numbered),
     }
 }
 
@@ -187,12 +212,7 @@ fn parse(config: &str) -> Result<Options> {
         "true" | "1" | "" | "bitmap" => return Err(not_built("bulk")),
         _ => return Err(Error::invalid("Value for 'bulk' must be a boolean or 'bitmap'")),
     }
-    let dump = match config.text_or("dump", "")? {
-        "" => None,
-        "print" => Some(DumpFormat::Print),
-        "hex" => Some(DumpFormat::Hex),
-        form => return Err(Error::unsupported(format!("dump={form}: this form is not supported yet"))),
-    };
+    let dump = parse_dump(&config)?;
     let checkpoint = config.text_or("checkpoint", "")?;
     Ok(Options {
         overwrite: config.bool_or("overwrite", true)?,
@@ -201,6 +221,15 @@ fn parse(config: &str) -> Result<Options> {
         dump,
         checkpoint: Some(checkpoint).filter(|name| !name.is_empty()).map(str::to_owned),
     })
+}
+
+fn parse_dump(config: &Config<'_>) -> Result<Option<DumpFormat>> {
+    match config.text_or("dump", "")? {
+        "" => Ok(None),
+        "print" => Ok(Some(DumpFormat::Print)),
+        "hex" => Ok(Some(DumpFormat::Hex)),
+        form => Err(Error::unsupported(format!("dump={form}: this form is not supported yet"))),
+    }
 }
 
 fn not_built(key: &str) -> Error {
@@ -234,7 +263,7 @@ pub(super) fn reconfigure(kind: &mut Kind, session: &Session, uri: &str, config:
     match kind {
         Kind::Table(table) => reconfigure_rows(table, session, uri, config),
         Kind::Named(named) => reconfigure_rows(&mut named.rows, session, uri, config),
-        Kind::Index(_) | Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
+        Kind::Index(_) | Kind::Metadata(_) | Kind::Log(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
     }
 }
 

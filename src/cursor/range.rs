@@ -48,7 +48,7 @@ impl<'session> Cursor<'session> {
         K: RangeKey + for<'a> UnpackRow<'a>,
         V: for<'a> UnpackRow<'a>,
     {
-        if !matches!(self.kind, Kind::Table(_) | Kind::Named(_) | Kind::Index(_)) {
+        if !matches!(self.kind, Kind::Table(_) | Kind::Named(_) | Kind::Index(_) | Kind::Source(_)) {
             return Err(unsupported());
         }
         self.reset()?;

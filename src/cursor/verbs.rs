@@ -45,6 +45,7 @@ impl Cursor<'_> {
             Kind::Index(index) => index.rows.search(session),
             Kind::Metadata(metadata) => metadata.search(session),
             Kind::Log(log) => log.search(&self.key_format),
+            Kind::Source(source) => source.search(session),
             Kind::Placeholder => Err(unsupported()),
         });
         self.found("WT_CURSOR.search", result)
@@ -63,6 +64,7 @@ impl Cursor<'_> {
             Kind::Named(named) => named.rows.search_near(session),
             Kind::Index(index) => index.rows.search_near(session),
             Kind::Metadata(metadata) => metadata.search_near(session),
+            Kind::Source(source) => source.search_near(session),
             Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
         });
         match self.complete("WT_CURSOR.search_near", result) {
@@ -82,7 +84,9 @@ impl Cursor<'_> {
         let result = session.enter().and_then(|()| match &mut self.kind {
             Kind::Table(table) => table.largest_key(session),
             Kind::Named(named) => named.rows.largest_key(session),
-            Kind::Index(_) | Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Index(_) | Kind::Metadata(_) | Kind::Log(_) | Kind::Source(_) | Kind::Placeholder => {
+                Err(unsupported())
+            }
         });
         match self.complete("WT_CURSOR.largest_key", result) {
             Err(Error::NotFound) => Ok(false),
@@ -165,6 +169,10 @@ impl Cursor<'_> {
             Kind::Index(index) => index.rows.reset(self.session),
             Kind::Metadata(metadata) => metadata.reset(),
             Kind::Log(log) => log.reset(),
+            Kind::Source(source) => {
+                let reset = source.reset(self.session);
+                return self.complete("WT_CURSOR.reset", reset);
+            }
             Kind::Placeholder => {}
         }
         Ok(())
@@ -175,6 +183,9 @@ impl Cursor<'_> {
     /// # Errors
     /// `EINVAL` for a bad configuration, on a positioned cursor, without a key and for bounds that leave no room.
     pub fn bound(&mut self, config: &str) -> Result<()> {
+        if let Kind::Source(_) = self.kind {
+            return self.bound_source(config);
+        }
         let (session, uri) = (self.session, self.uri.clone());
         self.bound_as(|| {
             Ok(match open::parse_bound(session, &uri, config)? {
@@ -189,6 +200,10 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Cursor::bound`].
     pub fn set_bound(&mut self, side: BoundSide, inclusive: bool) -> Result<()> {
+        if let Kind::Source(_) = self.kind {
+            let side = if side == BoundSide::Lower { "lower" } else { "upper" };
+            return self.bound_source(&format!("action=set,bound={side},inclusive={inclusive}"));
+        }
         self.bound_as(|| Ok(Bound::Set(Some(side), inclusive)))
     }
 
@@ -197,6 +212,9 @@ impl Cursor<'_> {
     /// # Errors
     /// `WT_PANIC`.
     pub fn clear_bounds(&mut self) -> Result<()> {
+        if let Kind::Source(_) = self.kind {
+            return self.bound_source("action=clear");
+        }
         self.bound_as(|| Ok(Bound::Clear))
     }
 
@@ -206,7 +224,7 @@ impl Cursor<'_> {
             Kind::Table(table) => parse()?.apply(table),
             Kind::Named(named) => parse()?.apply(&mut named.rows),
             Kind::Index(index) => parse()?.apply(&mut index.rows),
-            Kind::Metadata(_) | Kind::Log(_) | Kind::Placeholder => Err(unsupported()),
+            Kind::Metadata(_) | Kind::Log(_) | Kind::Source(_) | Kind::Placeholder => Err(unsupported()),
         });
         self.complete("WT_CURSOR.bound", result)
     }
@@ -280,6 +298,20 @@ impl Cursor<'_> {
         }
     }
 
+    /// The bounds of a data source's cursor are the source's.
+    fn bound_source(&mut self, config: &str) -> Result<()> {
+        self.texts.clear();
+        let session = self.session;
+        let result = session.enter().and_then(|()| match &mut self.kind {
+            Kind::Source(source) => {
+                open::parse_bound(session, &self.uri, config)?;
+                source.bound(session, config)
+            }
+            _ => Err(unsupported()),
+        });
+        self.complete("WT_CURSOR.bound", result)
+    }
+
     fn compare_as(&self, call: &'static str, other: &Cursor<'_>) -> Result<Ordering> {
         let result = self.session.enter().and_then(|()| match (&self.kind, &other.kind) {
             (Kind::Table(mine), Kind::Table(theirs)) => {
@@ -296,8 +328,9 @@ impl Cursor<'_> {
             (Kind::Index(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Metadata(mine), Kind::Metadata(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
             (Kind::Log(mine), Kind::Log(theirs)) => Ok(mine.key()?.cmp(theirs.key()?)),
+            (Kind::Source(mine), Kind::Source(theirs)) => mine.compare(theirs),
             (Kind::Metadata(_) | Kind::Log(_), _) => Err(Error::invalid("Can only compare cursors of the same type")),
-            (Kind::Table(_), _) => Err(Error::invalid("Cursors must reference the same object")),
+            (Kind::Table(_) | Kind::Source(_), _) => Err(Error::invalid("Cursors must reference the same object")),
             (Kind::Placeholder, _) => Err(unsupported()),
         });
         self.complete(call, result)

@@ -20,6 +20,8 @@ pub const BUILT_IN: &[&Extension] = &[
     &hardwired_zlib::EXTENSION,
     #[cfg(feature = "zstd")]
     &hardwired_zstd::EXTENSION,
+    #[cfg(feature = "kvs-sample")]
+    &hardwired_kvs_sample::EXTENSION,
     #[cfg(feature = "nop")]
     &hardwired_nop::ENCRYPTOR,
     #[cfg(feature = "rotn")]

@@ -34,7 +34,7 @@ pub(super) const KNOWN: &[Known] = &[
     not_yet("dir-store", &[], &[ExtensionKind::StorageSource]),
     not_yet("fail-fs", &[], &[ExtensionKind::FileSystem]),
     feature("kek-mock", &["key_provider"], &[ExtensionKind::KeyProvider]),
-    not_yet("kvs-sample", &[], &[ExtensionKind::DataSource]),
+    feature("kvs-sample", &["kvs_bdb"], &[ExtensionKind::DataSource]),
     feature("lz4", &["lz4_compress"], &[ExtensionKind::Compressor]),
     feature("nop", &["nop_compress", "nop_encrypt"], &[ExtensionKind::Compressor, ExtensionKind::Encryptor]),
     feature("reverse", &["reverse_collator"], &[ExtensionKind::Collator]),

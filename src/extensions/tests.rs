@@ -237,7 +237,7 @@ const LINKED: &str = "linked: both (file system), some-files (file system), both
 #[case(
     "kvs_sample",
     ErrorCode::ERROR,
-    "extension 'kvs_sample' is not linked into this program; LINKED; 'kvs-sample' (data source) is not part of this release of hardwired"
+    "extension 'kvs_sample' is not linked into this program; LINKED; the feature 'kvs-sample' of the hardwired crate adds it"
 )]
 #[case(
     "libwiredtiger_key_provider.so",

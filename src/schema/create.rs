@@ -8,6 +8,7 @@ use super::columns::Columns;
 use super::database::{Database, HISTORY_URI};
 use super::name;
 use super::settings::FileSettings;
+use super::source::is_built_in;
 use super::table::{self, group_source, group_uris, has_columns, index_layout, index_source, table_and_part};
 use crate::block::{BlockManager, check_allocation_size};
 use crate::config::metadata;
@@ -96,7 +97,7 @@ impl Database {
         if has_groups {
             return Ok(self.make_durable(None, &[(uri, Some(value.as_str()))])?);
         }
-        let source = source_of(uri, config, || group_source(table, None), table)?;
+        let source = self.source_for(uri, config, || group_source(table, None), table)?;
         let group = metadata::colgroup(config, &source)?;
         let file = self.new_source(&source, config)?;
         let mut rows = vec![(uri, Some(value.as_str())), (group_uri.as_str(), Some(group.as_str()))];
@@ -119,7 +120,7 @@ impl Database {
             }
         };
         let name = group.map_or(table.to_owned(), |group| format!("{table}_{group}"));
-        let source = source_of(uri, &config, || group_source(table, group), &name)?;
+        let source = self.source_for(uri, &config, || group_source(table, group), &name)?;
         let value = metadata::colgroup(&config, &source)?;
         self.check_covered(&table_uri, &table_value, &uris, (uri, &value))?;
         let file = self.new_source(&source, &config)?;
@@ -193,7 +194,7 @@ impl Database {
         let public = columns.find_all(list.items())?;
         let key_format = index_layout(&columns, &public).format();
         let config = format!("{config},key_format={key_format},value_format=");
-        let source = source_of(uri, &config, || index_source(table, name), &format!("{table}_{name}_idx"))?;
+        let source = self.source_for(uri, &config, || index_source(table, name), &format!("{table}_{name}_idx"))?;
         let value = metadata::index(&config, &source, public.len())?;
         let file = self.new_source(&source, &config)?;
         let mut rows = vec![(uri, Some(value.as_str()))];
@@ -226,7 +227,11 @@ impl Database {
             let entries = self.open_file_locked(&index.source)?;
             table::check_format(&index.uri, &entries.uri, "key", &index.layout, &entries.key_format)?;
             self.fill_index(handle, index, &entries)?;
-            if self.in_memory { Ok(()) } else { checkpoint(self) }
+            if !self.in_memory {
+                checkpoint(self)?;
+                entries.set_just_filled(true);
+            }
+            Ok(())
         });
         made.or_else(|error| {
             if error.code() != ErrorCode::PANIC {
@@ -239,6 +244,30 @@ impl Database {
             }
             Err(error)
         })
+    }
+
+    /// What holds the records of a column group or index: `source=`, or what follows from `type=` and the names. `name` is
+    /// what an object of another type would be called. Only files can, so far: objects of data sources are refused.
+    fn source_for(&self, uri: &str, config: &str, default: impl FnOnce() -> String, name: &str) -> Result<String> {
+        let config = Config::single(config);
+        let refused = |source: &str| match self.source(source) {
+            Ok(_) => Error::unsupported(format!(
+                "{uri}: \"{source}\" can't hold its records: tables and indices over data sources are not supported yet"
+            )),
+            Err(error) => error,
+        };
+        match config.text_or("type", "file")? {
+            "" | "file" => {}
+            other => return Err(refused(&format!("{other}:{name}"))),
+        }
+        match config.text_or("source", "")? {
+            "" => Ok(default()),
+            source if source.starts_with("file:") => Ok(source.to_owned()),
+            source if is_built_in(source) => {
+                Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet")))
+            }
+            source => Err(refused(source)),
+        }
     }
 
     /// The file of a column group or index: `None` if it exists.
@@ -289,22 +318,6 @@ impl Database {
         if let Some(path) = file.and_then(|file| name::file_path(&self.home, &file.uri).ok()) {
             let _ = self.fs.remove(&path, false);
         }
-    }
-}
-
-/// What holds the records of a column group or index: `source=`, or what follows from `type=` and the names. `name` is
-/// what an object of another type would be called.
-fn source_of(uri: &str, config: &str, default: impl FnOnce() -> String, name: &str) -> Result<String> {
-    let config = Config::single(config);
-    match config.text_or("type", "file")? {
-        "" | "file" => {}
-        "lsm" => return Err(Error::unsupported(format!("lsm object type no longer supported: lsm:{name}"))),
-        other => return Err(Error::unsupported(format!("unknown object type: {other}:{name}"))),
-    }
-    match config.text_or("source", "")? {
-        "" => Ok(default()),
-        source if source.starts_with("file:") => Ok(source.to_owned()),
-        source => Err(Error::unsupported(format!("{uri}: source \"{source}\" is not supported yet"))),
     }
 }
 

@@ -15,6 +15,7 @@ use super::{name, settings};
 use crate::block::{BlockManager, KeyedEncryptor, OpenMode};
 use crate::btree::{Tree, TreeOpen};
 use crate::cache::Cache;
+use crate::config::added::AddedKeys;
 use crate::event::{Category, Level, Messenger, Origin};
 use crate::extensions::ExtensionTable;
 use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
@@ -80,6 +81,8 @@ pub(crate) struct Database {
     pub(crate) encryptor: Option<Arc<KeyedEncryptor>>,
     /// What extensions get from the connection; it knows the connection only weakly.
     pub(crate) services: Arc<dyn Services>,
+    /// Keys that the application has added to methods.
+    pub(crate) added_keys: AddedKeys,
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
     pub(crate) catalog: Catalog,
@@ -123,6 +126,7 @@ impl Database {
             extensions: parts.extensions,
             encryptor: parts.encryptor,
             services: parts.services,
+            added_keys: AddedKeys::default(),
             readonly: parts.readonly,
             in_memory: parts.in_memory,
             catalog,

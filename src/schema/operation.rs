@@ -7,8 +7,6 @@
 //!
 //! Source: extensions specification, section 7.1; data-source specification, section 4.
 
-#![allow(dead_code, reason = "for the callbacks of data sources")]
-
 use super::Database;
 use super::catalog::Change;
 use crate::metadata::Turtle;

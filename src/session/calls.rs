@@ -64,7 +64,7 @@ impl Session {
         let checked = self.writable().and_then(|()| self.connection.check_config(METHOD, uri, config));
         let created = checked
             .map_err(Refused::from)
-            .and_then(|()| self.connection.create(uri, &self.connection.effective_config(METHOD, uri, config)));
+            .and_then(|()| self.connection.create(self, uri, &self.connection.effective_config(METHOD, uri, config)));
         created.map_err(|Refused { error, object, consequence, is_silent }| {
             let failure = if is_silent { Failure::Silent } else { Failure::Full };
             let code = error.code();
@@ -88,14 +88,10 @@ impl Session {
     pub fn drop(&self, uri: &str, config: &str) -> Result<()> {
         const METHOD: &str = "WT_SESSION.drop";
         self.enter()?;
-        let dropped = self
-            .writable()
-            .and_then(|()| self.connection.check_config(METHOD, uri, config))
-            .and_then(|()| self.connection.drop_object(uri, &self.connection.effective_config(METHOD, uri, config)));
-        dropped.map_err(|error| {
-            let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
-            self.method_failed(METHOD, uri, error, failure)
-        })
+        let dropped = self.writable().and_then(|()| self.connection.check_config(METHOD, uri, config)).and_then(|()| {
+            self.connection.drop_object(self, uri, &self.connection.effective_config(METHOD, uri, config))
+        });
+        dropped.map_err(|error| self.refused_or_failed(METHOD, uri, error))
     }
 
     /// Changes settings of an object that need no rewriting of its data: `app_metadata`, `cache_resident`, ...
@@ -103,7 +99,19 @@ impl Session {
     /// # Errors
     /// `ENOENT`; `EBUSY` while a cursor is open on the object; `EINVAL` for a bad configuration.
     pub fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.alter", uri, config, |_| self.connection.alter(uri, config))
+        const METHOD: &str = "WT_SESSION.alter";
+        self.enter()?;
+        let altered = self
+            .writable()
+            .and_then(|()| self.connection.check_config(METHOD, uri, config))
+            .and_then(|()| self.connection.alter(self, uri, &self.connection.effective_config(METHOD, uri, config)));
+        altered.map_err(|error| self.refused_or_failed(METHOD, uri, error))
+    }
+
+    /// The error of a call that needs an object for itself: that others use it is no message.
+    fn refused_or_failed(&self, method: &'static str, uri: &str, error: Error) -> Error {
+        let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
+        self.method_failed(method, uri, error, failure)
     }
 
     /// Checks every page, every block and their accounting of an object; what is wrong is reported to the event handler.
@@ -115,8 +123,72 @@ impl Session {
     pub fn verify(&self, uri: &str, config: &str) -> Result<()> {
         const METHOD: &str = "WT_SESSION.verify";
         self.call(METHOD, uri, config, || {
-            self.connection.verify(uri, &self.connection.effective_config(METHOD, uri, config))
+            self.connection.verify(self, uri, &self.connection.effective_config(METHOD, uri, config))
         })
+    }
+
+    /// Removes all records of an object. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `ENOENT`; `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn truncate(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.truncate", uri, config, |config| self.connection.truncate(self, uri, config))
+    }
+
+    /// Removes the records between two cursors on one object, both ends included; a missing end means the first or the
+    /// last record. Neither end need exist. Both cursors end reset. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `EINVAL` without any cursor, for a cursor of another session or without key, and for a start behind the stop;
+    /// `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn truncate_range(
+        &self,
+        start: Option<&mut Cursor<'_>>,
+        stop: Option<&mut Cursor<'_>>,
+        config: &str,
+    ) -> Result<()> {
+        let uri = |cursor: &Cursor<'_>| cursor.uri().to_owned();
+        let object = start.as_deref().map(uri).or(stop.as_deref().map(uri)).unwrap_or_default();
+        self.schema_call("WT_SESSION.truncate", &object, config, |_| crate::cursor::truncate_range(self, start, stop))
+    }
+
+    /// Saves what can be saved of a damaged object. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn salvage(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.salvage", uri, config, |config| self.connection.salvage(self, uri, config))
+    }
+
+    /// Gives space back to the file system. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `EINVAL` inside a transaction; `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn compact(&self, uri: &str, config: &str) -> Result<()> {
+        self.schema_call("WT_SESSION.compact", uri, config, |config| {
+            if self.in_transaction() {
+                return Err(Error::invalid("not permitted in a running transaction"));
+            }
+            self.connection.compact(self, uri, config)
+        })
+    }
+
+    /// Renames an object. Built for the objects of data sources.
+    ///
+    /// # Errors
+    /// `ENOENT`; `EINVAL` for a new name of another kind; `ENOTSUP` for other kinds of objects; those of the source.
+    pub fn rename(&self, uri: &str, new_uri: &str, config: &str) -> Result<()> {
+        self.enter()?;
+        let renamed = self.writable().and_then(|()| self.connection.rename(self, uri, new_uri, config));
+        renamed.map_err(|error| self.method_failed("WT_SESSION.rename", uri, error, Failure::Full))
+    }
+
+    /// The size in bytes of an object of a data source.
+    ///
+    /// # Errors
+    /// `ENOENT`; `ENOTSUP` for other kinds of objects and for sources that don't know.
+    pub fn source_size(&self, uri: &str) -> Result<u64> {
+        self.call("WT_SESSION.source_size", uri, "", || self.connection.db.size_in_source(self, uri))
     }
 
     /// Makes everything committed so far durable. Keys: `name`, `drop`, `force`, `use_timestamp`.
@@ -179,11 +251,6 @@ impl Session {
         Ok(())
     }
 
-    fn open_cursor_from(&self, method: &'static str, uri: &str, config: &str) -> Result<Cursor<'_>> {
-        self.connection.check_config(method, uri, config)?;
-        crate::cursor::open_cursor(self, uri, &self.connection.effective_config(method, uri, config))
-    }
-
     fn schema_call(
         &self,
         method: &'static str,
@@ -195,6 +262,11 @@ impl Session {
             self.writable()?;
             body(&self.connection.effective_config(method, uri, config))
         })
+    }
+
+    fn open_cursor_from(&self, method: &'static str, uri: &str, config: &str) -> Result<Cursor<'_>> {
+        self.connection.check_config(method, uri, config)?;
+        crate::cursor::open_cursor(self, uri, &self.connection.effective_config(method, uri, config))
     }
 
     /// Refuses what a read-only connection doesn't do.

@@ -1,7 +1,7 @@
 //! What a session knows of its open cursors: enough to reset them from outside.
 //!
 //! Invariants:
-//! 1. The list has every open cursor on a file, in the order in which they were opened.
+//! 1. The list has every open cursor on a file or on an object of a data source, in the order in which they were opened.
 //! 2. `positioned_cursors` counts those that are positioned.
 //! 3. A cursor is reset by a mark; it follows when it is next used.
 
@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct OpenCursor {
     positioned: AtomicBool,
     reset: AtomicBool,
+    /// The engine doesn't know its position, which needs no snapshot: it isn't counted, and each reset of all reaches it.
+    is_foreign: bool,
 }
 
 impl OpenCursor {
@@ -33,6 +35,13 @@ impl OpenCursor {
 impl Session {
     pub(crate) fn cursor_opened(&self) -> Arc<OpenCursor> {
         let cursor = Arc::new(OpenCursor::default());
+        self.open_cursors.borrow_mut().push(Arc::clone(&cursor));
+        cursor
+    }
+
+    /// A cursor on an object of a data source.
+    pub(crate) fn foreign_cursor_opened(&self) -> Arc<OpenCursor> {
+        let cursor = Arc::new(OpenCursor { is_foreign: true, ..OpenCursor::default() });
         self.open_cursors.borrow_mut().push(Arc::clone(&cursor));
         cursor
     }
@@ -69,7 +78,7 @@ impl Session {
     /// Resets all positioned cursors: their positions, keys and values, not their bounds.
     pub(crate) fn reset_cursors(&self) {
         for cursor in &*self.open_cursors.borrow() {
-            if cursor.positioned.swap(false, Ordering::Relaxed) {
+            if cursor.positioned.swap(false, Ordering::Relaxed) || cursor.is_foreign {
                 cursor.reset.store(true, Ordering::Relaxed);
             }
         }

@@ -49,6 +49,7 @@ pub struct Session {
     last_error: LastErrorSlot,
     /// Who is to be told of the running transaction's end.
     notified: RefCell<Vec<Arc<dyn TransactionNotify>>>,
+    implicit: Cell<services::Implicit>,
 }
 
 impl std::fmt::Debug for Session {
@@ -82,6 +83,7 @@ impl Session {
             positioned_cursors: Cell::new(0),
             last_error: LastErrorSlot::default(),
             notified: RefCell::default(),
+            implicit: Cell::default(),
         })
     }
 

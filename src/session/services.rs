@@ -16,11 +16,21 @@ use crate::schema::{CallServices, CallingSession, Database, MetadataOperation, n
 use crate::txn::{Isolation, TXN_NONE};
 use std::sync::Arc;
 
+/// The transaction of a data source's call outside of the application's transactions.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Implicit {
+    /// No such call is running.
+    #[default]
+    No,
+    /// A call is running and may have one.
+    Allowed,
+    /// The call has one.
+    Begun,
+}
+
 impl CallingSession for Session {
     fn transaction_id(&self) -> Result<u64> {
-        if !self.in_transaction.get() {
-            return Err(no_transaction());
-        }
+        self.need_transaction_of_call()?;
         Ok(self.txn.borrow_mut().ensure_id())
     }
 
@@ -33,9 +43,7 @@ impl CallingSession for Session {
     }
 
     fn notify(&self, notify: Arc<dyn TransactionNotify>) -> Result<()> {
-        if !self.in_transaction.get() {
-            return Err(no_transaction());
-        }
+        self.need_transaction_of_call()?;
         let mut notified = self.notified.borrow_mut();
         if !notified.iter().any(|known| is_same(known, &notify)) {
             notified.push(notify);
@@ -56,13 +64,61 @@ impl CallingSession for Session {
 
 impl Session {
     /// The services of a callback that is made for this session, inside the schema operation if there is one.
-    #[allow(dead_code, reason = "for the callbacks of data sources")]
     pub(crate) fn services<'a>(
         &'a self,
         db: &'a Database,
         operation: Option<&'a MetadataOperation<'a>>,
     ) -> CallServices<'a> {
         CallServices::new(db, self, operation)
+    }
+
+    /// Runs a call of a data source that changes something. Outside a transaction it has one of its own, which begins when
+    /// the source asks for its id or takes part in it, and ends with the call.
+    #[inline]
+    pub(crate) fn in_implicit_transaction<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.in_transaction.get() {
+            return call();
+        }
+        self.implicit.set(Implicit::Allowed);
+        let result = call();
+        match self.implicit.replace(Implicit::No) {
+            Implicit::Begun => self.end_implicit(result),
+            Implicit::No | Implicit::Allowed => result,
+        }
+    }
+
+    #[cold]
+    fn end_implicit<T>(&self, result: Result<T>) -> Result<T> {
+        let asked = result.and_then(|value| self.ask_notified().map(|()| value));
+        match asked {
+            Ok(value) => {
+                let committed = self.txn.borrow_mut().commit();
+                self.forget_notified();
+                self.in_transaction.set(false);
+                committed.map(|()| value)
+            }
+            Err(error) => {
+                let id = self.notified_id();
+                let undone = self.txn.borrow_mut().rollback();
+                self.in_transaction.set(false);
+                self.tell_rolled_back(id);
+                undone.and(Err(error))
+            }
+        }
+    }
+
+    /// Makes sure that a transaction is running: the application's, or that of the call.
+    fn need_transaction_of_call(&self) -> Result<()> {
+        if self.in_transaction.get() {
+            return Ok(());
+        }
+        if self.implicit.get() != Implicit::Allowed {
+            return Err(no_transaction());
+        }
+        self.txn.borrow_mut().begin_implicit();
+        self.in_transaction.set(true);
+        self.implicit.set(Implicit::Begun);
+        Ok(())
     }
 
     /// Asks everybody who takes part in the running transaction whether it may commit.

@@ -34,6 +34,12 @@ pub trait DataSource: Send + Sync {
         Err(unsupported(uri))
     }
 
+    /// Whether there are cursors. Where there are none, opening one is `ENOTSUP` whether or not the object exists; the
+    /// engine asks before it looks for the object's row.
+    fn has_cursors(&self) -> bool {
+        true
+    }
+
     /// Opens a cursor. The source reads `append`, `overwrite`, `key_format` and `value_format` here.
     fn open_cursor(
         &self,

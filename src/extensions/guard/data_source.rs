@@ -20,6 +20,10 @@ impl DataSource for GuardedDataSource {
     fn create(&self, session: Session<'_>, uri: &str, config: Config<'_>) -> Result<()> {
         call(&self.label, "create", || self.inner.create(session, uri, config))
     }
+    fn has_cursors(&self) -> bool {
+        // A panic in there shows in the call that follows.
+        call(&self.label, "has_cursors", || Ok(self.inner.has_cursors())).unwrap_or(true)
+    }
     fn open_cursor(&self, session: Session<'_>, uri: &str, config: Config<'_>) -> Result<Box<dyn DataSourceCursor>> {
         let inner = call(&self.label, "open_cursor", || self.inner.open_cursor(session, uri, config))?;
         Ok(Box::new(GuardedCursor { label: self.label.clone(), inner }))

@@ -10,11 +10,15 @@
 
 mod collator;
 mod compressor;
+mod data_source;
 mod encryptor;
+mod session;
 
 pub use collator::check_collator;
 pub use compressor::check_compressor;
+pub use data_source::{DataSourceKit, check_data_source};
 pub use encryptor::{Authentication, check_encryptor};
+pub use session::KitSession;
 
 /// How many threads use an instance at once.
 const THREADS: usize = 4;
