@@ -259,7 +259,7 @@ mod tests {
 
     #[rstest::rstest]
     #[case::size(12, &[0xff, 0xff, 0xff, 0xff], "decompression failed with incorrect size")]
-    #[case::one_more(12, &[0x2f, 1, 0, 0], "decompression failed with incorrect size")]
+    #[case::one_more(12, &[0x3f, 1, 0, 0], "decompression failed with incorrect size")]
     #[case::less_than_a_header(12, &[15, 0, 0, 0], "decompression failed with incorrect size")]
     #[case::length_beyond_the_record(16, &[0, 1, 0, 0], "padded size less than actual size")]
     #[case::length_below_the_header(16, &[3, 0, 0, 0], "padded size less than actual size")]

@@ -4,3 +4,5 @@ mod commits;
 mod cursors;
 mod recovery;
 mod support;
+#[cfg(all(feature = "rotn", feature = "sodium", feature = "zlib"))]
+mod transform;

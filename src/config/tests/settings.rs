@@ -74,7 +74,7 @@ fn verbose_keeps_its_order() {
 
 #[test]
 fn what_is_not_built_is_refused_when_opening() {
-    for config in ["in_memory", "salvage", "statistics=(all)"] {
+    for config in ["in_memory", "debug_mode=(table_logging)", "salvage", "statistics=(all)"] {
         let error = open(config).unwrap_err();
         assert_eq!(error.code(), ErrorCode::ENOTSUP, "{config}");
     }
