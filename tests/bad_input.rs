@@ -287,7 +287,7 @@ fn a_malformed_open_touches_no_file(#[case] config: &str, #[case] text: &str) {
 #[case("table:t2", "key_format=S,value_format=S,allocation_size=3000", ErrorCode::EINVAL)]
 #[case("table:t2", "key_format=S,value_format=S,block_compressor=nope", ErrorCode::EINVAL)]
 #[case("table:t2", "key_format=r,value_format=S", ErrorCode::ENOTSUP)]
-#[case("table:t2", "key_format=S,value_format=S,columns=(k,v)", ErrorCode::ENOTSUP)]
+#[case("table:t2", "key_format=S,value_format=S,columns=(k)", ErrorCode::EINVAL)]
 #[case("table:a{b", "key_format=S", ErrorCode::EINVAL)]
 #[case("file:../escape.wt", "key_format=S", ErrorCode::EINVAL)]
 #[case("file:WiredTiger.wt", "key_format=S", ErrorCode::EBUSY)]

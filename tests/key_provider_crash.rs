@@ -149,6 +149,27 @@ fn at_every_crash_point_key_and_data_belong_to_one_checkpoint() {
     assert_eq!(seen, [true; ROTATIONS + 1], "every state was met");
 }
 
+#[test]
+fn a_crash_while_a_database_is_made_leaves_a_home_that_can_be_made() {
+    let make = |files: &SimulatedFileSystem| {
+        let opened = Connection::builder("home").create(true).file_system(Arc::new(files.clone())).open();
+        let connection = opened?;
+        connection.open_session("")?.create("table:t", "key_format=S,value_format=S")?;
+        connection.close("")
+    };
+    let undisturbed = SimulatedFileSystem::new();
+    make(&undisturbed).unwrap();
+    for fail_from in 0..=undisturbed.changes() {
+        for policy in [CrashPolicy::KeepAll, CrashPolicy::LoseUnsynced, CrashPolicy::Random(fail_from)] {
+            let files = SimulatedFileSystem::new();
+            files.fail_from(fail_from);
+            let _ = make(&files);
+            let context = format!("failing from change {fail_from}, {policy:?}");
+            make(&files.crash(policy)).unwrap_or_else(|error| panic!("{context}: {error}"));
+        }
+    }
+}
+
 /// A database whose key lies in a file.
 fn with_key_file() -> (tempfile::TempDir, std::path::PathBuf) {
     let home = tempfile::tempdir().unwrap();

@@ -38,6 +38,7 @@ pub(super) struct Written {
 
 /// Decides what the checkpoint does to a file; `None`: nothing.
 pub(super) fn plan(db: &Database, handle: &Arc<FileHandle>, request: &FileRequest<'_>) -> Result<Option<Plan>> {
+    handle.set_just_filled(false);
     match db.catalog.get(&handle.uri)? {
         Some(value) => plan_value(db, handle, &value, request),
         // Dropped since the files were collected.

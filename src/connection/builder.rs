@@ -26,7 +26,8 @@ pub struct Builder {
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("home", &self.home).field("config", &self.config).finish_non_exhaustive()
+        // The configuration may hold a secret key.
+        f.debug_struct("Builder").field("home", &self.home).finish_non_exhaustive()
     }
 }
 

@@ -117,8 +117,11 @@ impl Messenger {
             Error::NotFound | Error::DuplicateKey | Error::Rollback(_) | Error::PrepareConflict => {}
             error => {
                 let text = error.to_string();
+                // The line begins with the object, so the text needn't.
+                let rest = text.strip_prefix(origin.object).and_then(|rest| rest.strip_prefix(": "));
+                let text = rest.filter(|_| !origin.object.is_empty()).unwrap_or(&text);
                 if !text.is_empty() {
-                    self.error(origin, error.code().0, &text);
+                    self.error(origin, error.code().0, text);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The extensions that one connection has loaded, from load to terminate.
 
 use super::guard::{GuardedFileSystem, GuardedKeyProvider, Label, call};
-use super::{ExtensionRequest, ExtensionTable, Given, Instance, parse_extensions, resolve};
+use super::{BUILT_IN, ExtensionRequest, ExtensionTable, Given, Instance, parse_extensions, resolve};
 use hardwired_plugin::config::Item;
 use hardwired_plugin::extension::{
     Construct, Constructor, Extension, ExtensionContext, ExtensionKind, MessageLevel, Messages,
@@ -167,8 +167,10 @@ impl LoadedExtensions {
         Ok(())
     }
 
+    /// The program's own compressor of that name: one that the application gives in its place loads when it is asked for.
     fn built_in(&self, name: &str) -> Option<&'static Extension> {
-        self.registry.iter().find(|extension| extension.kind() == ExtensionKind::Compressor && extension.name() == name)
+        let extension = self.registry.get(ExtensionKind::Compressor, name)?;
+        BUILT_IN.iter().any(|own| own.is_same(extension)).then_some(extension)
     }
 
     fn load_given<'g>(&mut self, given: impl Iterator<Item = &'g Given>) -> Result<()> {

@@ -10,7 +10,7 @@
 //! Source: block specification, sections 9, 16 and 23.
 
 use super::text_file;
-use super::turtle::{TURTLE_FILE, Version};
+use super::turtle::{TURTLE_FILE, Turtle, Version};
 use crate::{Error, ErrorCode, Result};
 use hardwired_plugin::config::ConfigParser;
 use hardwired_plugin::file_system::{FileHandle, FileSystem, FileType, OpenOptions};
@@ -222,7 +222,7 @@ fn find_turtle(fs: &dyn FileSystem, home: &Path, request: OpenRequest, notices: 
         return Ok(true);
     }
     let temporary = home.join(TURTLE_TEMPORARY);
-    if fs.exists(&temporary)? {
+    if Turtle::is_complete(fs, &temporary)? {
         if request.readonly {
             return Ok(false);
         }

@@ -122,6 +122,14 @@ impl Turtle {
         Self::from_text(text).map(Some)
     }
 
+    /// Whether `path` is a turtle file that was written to its end: a crash may leave the beginning of one, or holes in it, under
+    /// the name from which it is renamed.
+    pub(super) fn is_complete(fs: &dyn FileSystem, path: &Path) -> Result<bool> {
+        let Ok(Some(bytes)) = text_file::read(fs, path, MAX_SIZE) else { return fs.exists(path).map(|_| false) };
+        let text = str::from_utf8(&bytes).unwrap_or("");
+        Ok(text.ends_with('\n') && !text.contains('\0') && Self::parse(text).is_ok())
+    }
+
     /// Reads the text of a turtle file.
     ///
     /// # Errors

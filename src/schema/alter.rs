@@ -10,6 +10,7 @@ use super::parts::held;
 use super::table::table_and_part;
 use crate::config::collapse;
 use crate::event::Origin;
+use crate::metadata::METADATA_URI;
 use crate::plugin::config::{Config, ConfigParser};
 use crate::plugin::error::SubLevel;
 use crate::tiered::{self, TREE_PREFIX};
@@ -26,6 +27,9 @@ impl Database {
         }
         if self.in_memory || ConfigParser::new(config).next().is_none() {
             return Ok(());
+        }
+        if uri == METADATA_URI {
+            return Err(held());
         }
         let _checkpoint = self.checkpoint_lock.lock();
         let _schema = self.schema_lock.lock();
@@ -92,7 +96,7 @@ impl Database {
         let table = parts.is_named_table.then(|| self.known_table(uri)).flatten();
         let table = table.as_ref().map(|table| self.use_table_exclusively(table)).transpose().map_err(|_| held())?;
         let files = self.use_exclusively(&parts.files)?;
-        if !force && files.iter().any(|file| file.tree.is_dirty()) {
+        if !force && files.iter().any(|file| file.awaits_checkpoint()) {
             return Err(self.dirty_error());
         }
         let trees = parts.files.iter().filter(|file| file.starts_with(TREE_PREFIX));

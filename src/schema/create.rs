@@ -249,7 +249,11 @@ impl Database {
             let entries = self.open_file_locked(&index.source)?;
             table::check_format(&index.uri, &entries.uri, "key", &index.layout, &entries.key_format)?;
             self.fill_index(handle, index, &entries)?;
-            if self.in_memory { Ok(()) } else { checkpoint(self) }
+            if !self.in_memory {
+                checkpoint(self)?;
+                entries.set_just_filled(true);
+            }
+            Ok(())
         });
         made.or_else(|error| {
             if error.code() != ErrorCode::PANIC {

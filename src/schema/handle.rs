@@ -13,6 +13,7 @@ use crate::packing::Format;
 use crate::tiered::TieredTree;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open B-tree file.
 pub(crate) struct FileHandle {
@@ -29,6 +30,7 @@ pub(crate) struct FileHandle {
     /// The write generation when the tree was first opened in this run.
     pub(crate) run_write_gen: u64,
     users: Users,
+    just_filled: AtomicBool,
 }
 
 /// What a [`FileHandle`] is made of.
@@ -55,6 +57,7 @@ impl FileHandle {
             base: Mutex::new(parts.base),
             run_write_gen: parts.run_write_gen,
             users: Users::default(),
+            just_filled: AtomicBool::new(false),
         })
     }
 
@@ -67,6 +70,17 @@ impl FileHandle {
             None => crate::config::metadata::file_without_checkpoint(row),
             Some(_) => crate::config::metadata::tiered_without_checkpoint(row),
         }
+    }
+
+    /// Marks it as filled since the last checkpoint that wasn't part of filling it.
+    pub(crate) fn set_just_filled(&self, just_filled: bool) {
+        self.just_filled.store(just_filled, Ordering::Relaxed);
+    }
+
+    /// Whether it has to wait for a checkpoint before it can be dropped: it has changes, or it is an index that was just
+    /// filled. Those entries are durable, but programs expect what WiredTiger answers.
+    pub(crate) fn awaits_checkpoint(&self) -> bool {
+        self.tree.is_dirty() || self.just_filled.load(Ordering::Relaxed)
     }
 
     /// Whether anybody uses it.

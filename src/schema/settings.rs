@@ -57,10 +57,13 @@ impl FileSettings {
             transform: extensions.transform(config)?,
             order: extensions.key_order(uri, config)?,
         };
-        for (key, size) in [("leaf_page_max", tree.leaf_page_max), ("internal_page_max", tree.internal_page_max)] {
+        if !allocation_size.is_power_of_two() {
+            return Err(Error::invalid(format!("{uri}: the allocation size must be a power of two")));
+        }
+        for size in [tree.leaf_page_max, tree.internal_page_max] {
             if size < allocation_size || !size.is_multiple_of(allocation_size) {
                 return Err(Error::invalid(format!(
-                    "{uri}: {key}={size}: page sizes must be a multiple of the page allocation size ({allocation_size}B)"
+                    "{uri}: page sizes must be a multiple of the page allocation size ({allocation_size}B)"
                 )));
             }
         }

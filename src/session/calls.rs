@@ -92,10 +92,7 @@ impl Session {
             .writable()
             .and_then(|()| self.connection.check_config(METHOD, uri, config))
             .and_then(|()| self.connection.drop_object(uri, &self.connection.effective_config(METHOD, uri, config)));
-        dropped.map_err(|error| {
-            let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
-            self.method_failed(METHOD, uri, error, failure)
-        })
+        dropped.map_err(|error| self.refused_or_failed(METHOD, uri, error))
     }
 
     /// Changes settings of an object that need no rewriting of its data: `app_metadata`, `cache_resident`, ...
@@ -103,7 +100,19 @@ impl Session {
     /// # Errors
     /// `ENOENT`; `EBUSY` while a cursor is open on the object; `EINVAL` for a bad configuration.
     pub fn alter(&self, uri: &str, config: &str) -> Result<()> {
-        self.schema_call("WT_SESSION.alter", uri, config, |_| self.connection.alter(uri, config))
+        const METHOD: &str = "WT_SESSION.alter";
+        self.enter()?;
+        let altered = self
+            .writable()
+            .and_then(|()| self.connection.check_config(METHOD, uri, config))
+            .and_then(|()| self.connection.alter(uri, config));
+        altered.map_err(|error| self.refused_or_failed(METHOD, uri, error))
+    }
+
+    /// The error of a call that needs an object for itself: that others use it is no message.
+    fn refused_or_failed(&self, method: &'static str, uri: &str, error: Error) -> Error {
+        let failure = if error.code() == ErrorCode::EBUSY { Failure::Silent } else { Failure::Full };
+        self.method_failed(method, uri, error, failure)
     }
 
     /// Checks every page, every block and their accounting of an object; what is wrong is reported to the event handler.
@@ -182,19 +191,6 @@ impl Session {
     fn open_cursor_from(&self, method: &'static str, uri: &str, config: &str) -> Result<Cursor<'_>> {
         self.connection.check_config(method, uri, config)?;
         crate::cursor::open_cursor(self, uri, &self.connection.effective_config(method, uri, config))
-    }
-
-    fn schema_call(
-        &self,
-        method: &'static str,
-        uri: &str,
-        config: &str,
-        body: impl FnOnce(&str) -> Result<()>,
-    ) -> Result<()> {
-        self.call(method, uri, config, || {
-            self.writable()?;
-            body(&self.connection.effective_config(method, uri, config))
-        })
     }
 
     /// Refuses what a read-only connection doesn't do.

@@ -8,18 +8,50 @@ use serde_json::{Value as Json, json};
 const UNBUILT_CURSORS: &[&str] = &["statistics:", "log:", "backup:"];
 
 /// Steps that end differently on purpose: scenario, step and reason.
-const DIFFERENT: &[(&str, usize, &str)] =
-    &[("complex", 108, "the key that the application set stays when a remove fails")];
+const DIFFERENT: &[(&str, usize, &str)] = &[
+    ("complex", 108, SLOTS_STAY),
+    ("complex", 109, SLOTS_STAY),
+    ("complex", 117, SLOTS_STAY),
+    ("column-errors", 24, CUT_MESSAGE),
+    ("drop", 19, STRAY_LINE),
+    ("drop", 31, REFUSAL_IS_SAID),
+    ("drop", 34, STAYS_IN_USE),
+    ("drop", 51, NO_BACKUP),
+    ("drop", 52, NO_BACKUP),
+    ("drop", 54, NO_BACKUP),
+];
+
+const SLOTS_STAY: &str = "slots that the application set stay when a write on a table with column groups fails";
+
+const CUT_MESSAGE: &str = "the reference's message holds the NUL at the format's end, which cuts it";
+
+const STRAY_LINE: &str =
+    "a success with an error line: the reference looks for a free name by trying to create the file";
+
+const REFUSAL_IS_SAID: &str = "the reference says with a warning, not with an error line, what it refuses";
+
+const STAYS_IN_USE: &str = "in the reference a table stays in use for ever once its column group was dropped";
+
+const NO_BACKUP: &str = "without backup cursors no backup keeps an object from being dropped";
 
 pub(crate) fn run(scenario: &Json) {
     let mut world = World::new();
     let mut raw_cursors: Vec<String> = Vec::new();
+    let mut unbuilt_cursors: Vec<&str> = Vec::new();
     for (number, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
         let place = format!("{} step {number}: {step}", scenario["name"]);
         if let Some(refused) = run_unbuilt(&mut world, step) {
             assert_eq!(name_of(&refused), "ENOTSUP", "{place}");
             world.take_lines();
+            unbuilt_cursors.extend(step["args"]["cursor"].as_str());
             continue;
+        }
+        if unbuilt_cursors.iter().any(|cursor| step["on"] == *cursor) {
+            println!("{place}: not run: the cursor is of a kind that isn't built");
+            continue;
+        }
+        if step["call"] == "open_cursor" {
+            unbuilt_cursors.retain(|cursor| step["args"]["cursor"] != *cursor);
         }
         let outcome = run_step(&mut world, step, &mut raw_cursors);
         if let Some((.., reason)) = DIFFERENT.iter().find(|(name, at, _)| scenario["name"] == *name && *at == number) {

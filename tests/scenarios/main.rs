@@ -57,7 +57,6 @@ fn schema() {
         "api-schema.json",
         &[
             ("index-recno", "column stores"),
-            ("drop", "backup cursors; tests/schema.rs has the rest"),
             ("truncate", "truncate"),
             ("verify-salvage-compact", "salvage and compact"),
         ],

@@ -73,6 +73,8 @@ fn check_links(tree: &Tree, path: &str, number: usize, line: &str) -> Vec<Findin
         .skip(1)
         .filter_map(|rest| rest.split([')', '#', ' ']).next())
         .filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:"))
+        // Paths of items, in documents that rustdoc includes and checks.
+        .filter(|target| !target.starts_with("crate::") && !target.starts_with("super::"))
         .filter(|target| !tree.has(&folder.join(target).to_string_lossy()))
         .map(|target| Finding::new(path, number, format!("links to {target}, which does not exist")))
         .collect()
