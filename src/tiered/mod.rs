@@ -34,8 +34,6 @@ mod remove;
 mod service;
 mod settings;
 mod switch;
-#[cfg(test)]
-mod tests;
 mod tree;
 mod work;
 

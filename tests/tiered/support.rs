@@ -99,7 +99,8 @@ fn list(folder: &Path, prefix: &str, files: &mut Vec<Listed>) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
-        let info = entry.metadata().unwrap();
+        // A temporary file may be gone by now.
+        let Ok(info) = entry.metadata() else { continue };
         if info.is_dir() {
             list(&entry.path(), &format!("{name}/"), files);
         } else if !name.starts_with("WiredTiger") {
@@ -125,6 +126,13 @@ pub(crate) fn fill(session: &Session, table: &str, numbers: std::ops::Range<u32>
     for number in numbers {
         cursor.put(key(number), format!("value {number} of {table}")).unwrap();
     }
+}
+
+/// A flush closes the objects of tables that were changed up to the checkpoint before.
+#[track_caller]
+pub(crate) fn checkpoint_and_flush(session: &Session) {
+    session.checkpoint("").unwrap();
+    session.checkpoint("flush_tier=(enabled)").unwrap();
 }
 
 pub(crate) fn key(number: u32) -> String {
