@@ -120,10 +120,6 @@ fn values_that_mean_the_default_are_accepted(#[case] config: &str) {
 
 #[rstest]
 #[case(
-    "tiered_storage=(name=dir_store)",
-    "WT_SESSION.create: 'tiered_storage.name=dir_store' is valid in WiredTiger but not built in hardwired"
-)]
-#[case(
     "key_format=r",
     "WT_SESSION.create: 'key_format=r' (a column store) is valid in WiredTiger but not built in hardwired"
 )]

@@ -53,10 +53,12 @@ fn every_key_is_found_where_it_sorts(#[case] prefix: &[u8]) {
 #[case::equal_heads(|n| format!("{:a>40}{n:04}", "").into_bytes())]
 #[case::unequal_lengths(|n| vec![b'a' + (n / 40) as u8; 1 + n % 40])]
 fn searches_end_at_the_key_on_any_distribution(#[case] key: fn(usize) -> Vec<u8>) {
-    let mut keys: Vec<Vec<u8>> = (0..200).map(key).collect();
+    // Under Miri fewer: it takes seconds for each hundred searches.
+    let tried = if cfg!(miri) { 24 } else { 200 };
+    let mut keys: Vec<Vec<u8>> = (200 - tried..200).map(key).collect();
     keys.sort();
     keys.dedup();
-    assert!(keys.len() > 150, "{}", keys.len());
+    assert!(keys.len() > tried * 3 / 4, "{}", keys.len());
     let keys: Vec<Vec<u8>> = keys.into_iter().flat_map(|key| [key.clone(), [&key[..], &[0]].concat()]).collect();
     let mut present: Vec<&[u8]> = keys.iter().step_by(2).map(|key| &key[..]).collect();
     present.sort_unstable();
