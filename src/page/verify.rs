@@ -14,7 +14,7 @@ use hardwired_plugin::{Error, Result};
 
 use super::address::Address;
 use super::cell::{Cell, CellKind, CellTime, Cells};
-use super::column::fixed::ColumnFixed;
+use super::column::{fixed::ColumnFixed, variable::ColumnVariable};
 use super::header::{PageFlags, PageHeader, PageType, VERSION_TIMESTAMPS};
 use super::overflow;
 use super::row_internal::RowInternal;
@@ -69,7 +69,9 @@ pub fn verify_page(block: &[u8], context: &PageContext<'_>) -> Result<()> {
         PageType::ColumnInternal => check_cells(image, &header, context),
         PageType::ColumnVariable => {
             check_cells(image, &header, context)?;
-            check_runs(image)
+            check_runs(image)?;
+            // The record numbers of all runs are numbers.
+            ColumnVariable::open(block)?.runs().try_for_each(|run| run.map(|_| ()))
         }
         PageType::RowInternal => {
             check_cells(image, &header, context)?;

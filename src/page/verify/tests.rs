@@ -243,3 +243,11 @@ thread_local! {
         std::rc::Rc::new(file["pages"].as_array().unwrap().iter().map(|page| hex(&page["image"])).collect())
     };
 }
+
+/// Found by fuzzing: the first record number is the largest there is, and more than one record follows.
+#[test]
+fn record_numbers_past_the_last_are_refused() {
+    let block = include_bytes!("../../../tests/data/fuzz/column-past-last-record.bin");
+    let error = verify_page(block, &PageContext::default()).unwrap_err();
+    assert_eq!(error.code(), hardwired_plugin::ErrorCode::ERROR, "{error}");
+}
