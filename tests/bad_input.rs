@@ -369,3 +369,9 @@ fn errors_say_what_to_do_about_databases_that_need_more() {
     std::fs::remove_file(home.path().join("WiredTiger.backup")).unwrap();
     open(home.path(), "").unwrap();
 }
+
+#[test]
+fn a_builder_does_not_show_its_secrets() {
+    let builder = Connection::builder("home").config("encryption=(name=rotn,secretkey=abcdefgh)");
+    assert!(!format!("{builder:?}").contains("abcdefgh"));
+}

@@ -181,7 +181,7 @@ fn rule(kind: &str, limits: &str) -> Result<Plain<String>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can't go on fails")]
 mod tests {
     use super::*;
     use rstest::rstest;

@@ -124,8 +124,11 @@ impl Turtle {
 
     /// Whether `path` is a turtle file that was written to its end: a crash may leave the beginning of one, or holes in it, under
     /// the name from which it is renamed.
+    ///
+    /// # Errors
+    /// Those of reading it: a file that can't be read is not taken for one that isn't there.
     pub(super) fn is_complete(fs: &dyn FileSystem, path: &Path) -> Result<bool> {
-        let Ok(Some(bytes)) = text_file::read(fs, path, MAX_SIZE) else { return fs.exists(path).map(|_| false) };
+        let Some(bytes) = text_file::read(fs, path, MAX_SIZE)? else { return Ok(false) };
         let text = str::from_utf8(&bytes).unwrap_or("");
         Ok(text.ends_with('\n') && !text.contains('\0') && Self::parse(text).is_ok())
     }

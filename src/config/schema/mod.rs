@@ -135,7 +135,7 @@ impl Key {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 mod tests {
     use super::*;
 
