@@ -26,7 +26,8 @@ impl Session {
         self.connection.check_config(method, "", config)?;
         let config = &*self.connection.effective_config(method, "", config);
         let (isolation, ignores_prepare) =
-            if config.is_empty() { (self.default_isolation.get(), false) } else { self.begin_settings(config)? };
+            if config.is_empty() { (self.default_isolation.get(), "false") } else { self.begin_settings(config)? };
+        let skips_prepared = ignores_prepare != "false";
         let sync = if config.is_empty() { None } else { given_sync(Config::single(config))? };
         if self.in_transaction.get() {
             return Err(Error::invalid("not permitted in a running transaction"));
@@ -35,14 +36,15 @@ impl Session {
             let mut txn = self.txn.borrow_mut();
             txn.begin(isolation);
             txn.set_sync(sync);
+            txn.set_ignore_prepare(skips_prepared);
         }
         self.isolation.set(isolation);
-        self.ignores_prepare.set(ignores_prepare);
+        self.ignores_prepare.set(ignores_prepare == "true");
         self.in_transaction.set(true);
         Ok(())
     }
 
-    fn begin_settings(&self, config: &str) -> Result<(Isolation, bool)> {
+    fn begin_settings<'a>(&self, config: &'a str) -> Result<(Isolation, &'a str)> {
         let config = Config::single(config);
         for key in ["read_timestamp"] {
             if config.get(key)?.is_some_and(|item| !item.is_empty()) {
@@ -58,7 +60,7 @@ impl Session {
             "" => self.default_isolation.get(),
             word => parse_isolation(word)?,
         };
-        let ignores_prepare = config.text_or("ignore_prepare", "false")? == "true";
+        let ignores_prepare = config.text_or("ignore_prepare", "false")?;
         Ok((isolation, ignores_prepare))
     }
 

@@ -6,10 +6,12 @@
 //! Source: transactions specification, sections 1 to 4 and 9.
 
 mod global;
+mod reader;
 mod snapshot;
 mod transaction;
 
 pub use global::TxnGlobal;
+pub use reader::{CheckpointView, Reader};
 pub use snapshot::Snapshot;
 pub(crate) use transaction::Undo;
 pub use transaction::{Isolation, Txn};
