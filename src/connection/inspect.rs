@@ -15,7 +15,7 @@ use super::open::KEY_ROW;
 use crate::btree::TreeCursor;
 use crate::event::{Category, Level, Origin};
 use crate::metadata::home::{BACKUP_FILE, HISTORY_FILE};
-use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, SNAPSHOT_KEY};
+use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current};
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
@@ -86,6 +86,14 @@ pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
         key_row: db.catalog.get(KEY_ROW)?,
         tiered_identity: db.catalog.get(crate::tiered::IDENTITY_KEY)?,
     })
+}
+
+/// The oldest timestamp of the last checkpoint becomes the connection's.
+pub(super) fn recover_timestamps(db: &Database) -> Result<()> {
+    if let Some(text) = db.catalog.get(OLDEST_KEY)? {
+        db.txns.set_oldest_timestamp(system::Timestamp::parse(&text, OLDEST_KEY)?.timestamp);
+    }
+    Ok(())
 }
 
 /// The history store's file must be there if the metadata says so.

@@ -33,7 +33,14 @@ struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { overwrite: true, raw: false, readonly: false, dump: None, checkpoint: None, checkpoint_read_timestamp: None }
+        Self {
+            overwrite: true,
+            raw: false,
+            readonly: false,
+            dump: None,
+            checkpoint: None,
+            checkpoint_read_timestamp: None,
+        }
     }
 }
 

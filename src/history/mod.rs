@@ -16,11 +16,10 @@
 //!
 //! Source: transactions specification, sections 9.3 and 12.5; format specification, section 13.
 
-
 use crate::btree::{History, HistorySearch, Tree, TreeCursor};
-use crate::page::time_window::TimeWindow;
 use crate::page::history::{HistoryKey, HistoryValue, UpdateType};
 use crate::page::modify::{Modifications, ModifyFormat};
+use crate::page::time_window::TimeWindow;
 use crate::txn::{Reader, Txn, TxnGlobal};
 use hardwired_plugin::{Error, Result};
 use std::sync::Arc;

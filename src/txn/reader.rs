@@ -5,7 +5,7 @@
 //!
 //! Source: transactions specification, sections 9.1 and 14.
 
-use super::{Snapshot, TS_MAX, TXN_NONE, Txn, TxnId};
+use super::{Snapshot, TS_MAX, TS_NONE, TXN_NONE, Txn, TxnId};
 
 /// Who reads.
 pub trait Reader {
@@ -19,12 +19,11 @@ pub trait Reader {
 impl Reader for Txn {
     /// The durable timestamp is not considered.
     fn sees_point(&self, id: TxnId, ts: u64, _durable_ts: u64) -> bool {
-        let _ = ts;
-        self.sees(id)
+        self.sees(id, ts)
     }
 
     fn limit_ts(&self) -> u64 {
-        TS_MAX
+        if self.read_timestamp() == TS_NONE { TS_MAX } else { self.read_timestamp() }
     }
 }
 

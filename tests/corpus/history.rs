@@ -7,11 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use hardwired::{Connection, Session, wiredtiger_open};
+use hardwired::{Connection, ErrorCode, Session, wiredtiger_open};
 use rstest::rstest;
 use serde_json::Value;
 
-use super::support::{Case, assert_unchanged, rows, snapshot};
+use super::support::{Case, assert_unchanged, hardwired, rows, snapshot};
 
 type Rows = Vec<(String, String)>;
 
@@ -53,10 +53,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -121,13 +118,10 @@ fn every_checkpoint_is_read_at_its_own_and_at_older_timestamps(
     assert_unchanged(&before, copy.path());
 }
 
-/// Its snapshot and its timestamp leave out what a rollback to stable removes. Logs are another matter.
+/// Its snapshot and its timestamp leave out what a rollback to stable removes.
 #[rstest]
 fn the_last_checkpoint_is_what_the_next_open_finds(#[files("tests/data/corpus/history/*/case.json")] path: PathBuf) {
     let case = Case::read(&path);
-    if case.text("open_config").contains("log=") {
-        return;
-    }
     let copy = case.copy();
     let connection = open(&case, copy.path());
     let session = connection.open_session("").unwrap();
@@ -137,12 +131,91 @@ fn the_last_checkpoint_is_what_the_next_open_finds(#[files("tests/data/corpus/hi
         for read in items(object.json, "reads") {
             let at = text(read, "read_timestamp");
             let config = format!("checkpoint=WiredTigerCheckpoint,debug=(checkpoint_read_timestamp={at})");
-            // What is later than the checkpoint's timestamp was rolled back.
-            let stable = case.json["stable_timestamp"].as_str().map_or(u64::MAX, hex_number);
-            if hex_number(at) <= stable {
-                let expected = expected_lines(&case, text(read, "rows"));
-                assert_eq!(scan(&session, object.uri, &config), expected, "{} at {at}", object.uri);
-            }
+            let expected = expected_lines(&case, text(read, "rows"));
+            assert_eq!(scan(&session, object.uri, &config), expected, "{} at {at}", object.uri);
         }
     }
+}
+
+/// Without a crash there is nothing to roll back: transactions read what they read in the real engine.
+#[rstest]
+fn transactions_read_at_every_timestamp(#[files("tests/data/corpus/history/*/case.json")] path: PathBuf) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    let connection = open(&case, copy.path());
+    let session = connection.open_session("").unwrap();
+    let crashed = case.json["crashed"].as_bool().expect("a truth");
+    // Prepared changes are rolled back, too. No case has timestamps to read at that are later than the stable one.
+    let begin = if crashed { "ignore_prepare=true," } else { "" };
+    for object in case.objects() {
+        for read in items(object.json, "reads") {
+            let at = text(read, "read_timestamp");
+            let found = scan_at(&session, object.uri, &format!("{begin}read_timestamp={at}"));
+            assert_eq!(found, expected_lines(&case, text(read, "rows")), "{} at {at}", object.uri);
+            let decimal = hex_number(at).to_string();
+            if !crashed {
+                let home = copy.path().to_str().unwrap();
+                let dump = hardwired(["-h", home, "-r", "dump", "-x", "-t", &decimal, object.uri]).succeeded();
+                assert_eq!(rows(&dump), found, "{} at {at}", object.uri);
+            }
+        }
+        if !crashed {
+            let found = scan(&session, object.uri, "");
+            assert_eq!(found, expected_dump(&case, text(object.json, "hex")), "{}", object.uri);
+        }
+    }
+}
+
+#[rstest]
+fn a_prepared_change_is_a_conflict_unless_it_is_ignored(
+    #[files("tests/data/corpus/history/prepared-crash-*/case.json")] path: PathBuf,
+) {
+    let case = Case::read(&path);
+    let copy = case.copy();
+    let connection = open(&case, copy.path());
+    let session = connection.open_session("").unwrap();
+    for object in case.objects() {
+        let mut cursor = session.open_cursor(object.uri, "raw").unwrap();
+        let conflict = loop {
+            match cursor.next() {
+                Ok(true) => {}
+                Ok(false) => panic!("{}: no conflict", object.uri),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(conflict.code(), ErrorCode::PREPARE_CONFLICT, "{}", object.uri);
+        drop(cursor);
+        let expected = expected_dump(&case, text(object.json, "hex"));
+        for begin in ["ignore_prepare=true", "ignore_prepare=force"] {
+            assert_eq!(scan_at(&session, object.uri, begin), expected, "{} {begin}", object.uri);
+        }
+    }
+}
+
+#[test]
+fn a_timestamp_that_cannot_be_read_at_is_refused() {
+    let case = Case::read(Path::new("tests/data/corpus/history/checkpoints-ts-12/case.json"));
+    let copy = case.copy();
+    let connection = open(&case, copy.path());
+    let session = connection.open_session("").unwrap();
+    let begin = |config: &str| session.begin_transaction(config).unwrap_err();
+    assert_eq!(begin("read_timestamp=1").code(), ErrorCode::EINVAL);
+    assert_eq!(begin("read_timestamp=0").to_string(), "illegal read timestamp '0': zero not permitted");
+    assert_eq!(begin("read_timestamp=0x10").to_string(), "Failed to parse read timestamp '0x10'");
+    assert_eq!(begin("read_timestamp=12345678901234567").to_string(), "read timestamp too long '12345678901234567'");
+    assert_eq!(
+        begin("isolation=read-committed,read_timestamp=20").to_string(),
+        "setting a read_timestamp requires a transaction running at snapshot isolation"
+    );
+    session.begin_transaction("read_timestamp=1,roundup_timestamps=(read=true)").unwrap();
+    session.rollback_transaction("").unwrap();
+    let open = |at: &str| {
+        session.open_cursor("table:alpha", &format!("checkpoint=at20,debug=(checkpoint_read_timestamp={at})"))
+    };
+    assert_eq!(
+        open("1").unwrap_err().to_string(),
+        "checkpoint_read_timestamp must not be before the checkpoint oldest timestamp"
+    );
+    assert_eq!(open("xyz").unwrap_err().code(), ErrorCode::EINVAL);
+    assert!(open("0").is_ok());
 }
