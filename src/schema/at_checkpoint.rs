@@ -48,6 +48,9 @@ impl Opening {
     }
 }
 
+/// The history store behind a file, and its use; nothing if there is no history.
+type HistoryInUse = (Option<Arc<dyn History>>, Option<InUse>);
+
 /// Which read-only handle of a file it is.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct CheckpointKey {
@@ -152,7 +155,7 @@ impl Database {
         value: &str,
         store: Option<&str>,
         checkpoint: Option<&str>,
-    ) -> Result<(Option<Arc<dyn History>>, Option<InUse>)> {
+    ) -> Result<HistoryInUse> {
         let Some(store) = store.filter(|_| uri != HISTORY_URI) else { return Ok((None, None)) };
         let checkpoints = checkpoints_of(store, HISTORY_URI)?;
         let found = match checkpoint {

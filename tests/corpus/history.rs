@@ -152,17 +152,44 @@ fn transactions_read_at_every_timestamp(#[files("tests/data/corpus/history/*/cas
             let at = text(read, "read_timestamp");
             let found = scan_at(&session, object.uri, &format!("{begin}read_timestamp={at}"));
             assert_eq!(found, expected_lines(&case, text(read, "rows")), "{} at {at}", object.uri);
-            let decimal = hex_number(at).to_string();
-            if !crashed {
-                let home = copy.path().to_str().unwrap();
-                let dump = hardwired(["-h", home, "-r", "dump", "-x", "-t", &decimal, object.uri]).succeeded();
-                assert_eq!(rows(&dump), found, "{} at {at}", object.uri);
-            }
         }
         if !crashed {
             let found = scan(&session, object.uri, "");
             assert_eq!(found, expected_dump(&case, text(object.json, "hex")), "{}", object.uri);
         }
+    }
+}
+
+/// `dump -t` takes timestamps in decimal or as two halves, `dump -c` names of checkpoints.
+#[test]
+fn a_dump_is_made_as_of_a_timestamp_or_checkpoint() {
+    let case = Case::read(Path::new("tests/data/corpus/history/checkpoints-ts-12/case.json"));
+    let copy = case.copy();
+    let home = copy.path().to_str().unwrap();
+    let dump =
+        |form: [&str; 2], uri| rows(&hardwired(["-h", home, "-r", "dump", "-x", form[0], form[1], uri]).succeeded());
+    for object in case.objects() {
+        for read in items(object.json, "reads") {
+            let at = hex_number(text(read, "read_timestamp"));
+            for at in [at.to_string(), format!("(0,{at})")] {
+                let expected = expected_lines(&case, text(read, "rows"));
+                assert_eq!(dump(["-t", &at], object.uri), expected, "{} at {at}", object.uri);
+            }
+        }
+        for checkpoint in items(object.json, "checkpoints") {
+            let name = text(checkpoint, "name");
+            let expected = expected_dump(&case, text(checkpoint, "hex"));
+            assert_eq!(dump(["-c", name], object.uri), expected, "{} {name}", object.uri);
+        }
+        for bad in ["x", "(1,2", "(1,4294967296)"] {
+            assert_eq!(hardwired(["-h", home, "-r", "dump", "-t", bad, object.uri]).code, 1, "{bad}");
+        }
+        let before_oldest = hardwired(["-h", home, "-r", "dump", "-t", "1", object.uri]);
+        assert!(
+            before_oldest.stderr.contains("begin transaction failed: Invalid argument"),
+            "{}",
+            before_oldest.stderr
+        );
     }
 }
 
