@@ -11,6 +11,7 @@ pub mod connection;
 pub mod cursor;
 pub mod event;
 pub mod extensions;
+mod history;
 pub mod key_provider;
 pub mod log;
 pub mod metadata;

@@ -11,11 +11,13 @@ use super::internal::Target;
 use super::leaf::{Leaf, Value};
 use super::order::KeyOrder;
 use super::tree::{Found, Pin, Tree};
+use super::version::{Kind, Row};
+use super::windows::HistorySearch;
 use super::write::{Change, PutMode, Written, undo_of};
 use crate::sync::reclaim::{HazardSlot, Participant};
 use crate::sync::spin;
 use crate::txn::{Txn, Undo};
-use hardwired_plugin::Result;
+use hardwired_plugin::{Error, Result};
 use std::ptr;
 use std::sync::Arc;
 
@@ -41,7 +43,10 @@ struct Position {
     index: usize,
     /// The leaf's sequence number for which `index` holds.
     sequence: u64,
+    /// The value, if it isn't on the page.
     overflow: Vec<u8>,
+    /// Where the history store is searched from, once it was.
+    history: Option<Box<dyn HistorySearch>>,
 }
 
 /// A sequence number no page has: the index must be found anew.
@@ -122,7 +127,9 @@ impl TreeCursor {
             && let Some(record) = leaf.visible(found.word, txn)
         {
             let place = Place { leaf, index: found.index, sequence: found.sequence };
-            return position.set(context, place, record, txn).map(|()| true);
+            if position.set(context, place, record, txn)? {
+                return Ok(true);
+            }
         }
         position.clear(context);
         Ok(false)
@@ -151,7 +158,9 @@ impl TreeCursor {
             && let Some(record) = leaf.visible(found.word, txn)
         {
             let place = Place { leaf, index: found.index, sequence: found.sequence };
-            return position.set(context, place, record, txn).map(|()| true);
+            if position.set(context, place, record, txn)? {
+                return Ok(true);
+            }
         }
         let place = Place { leaf, index: found.index, sequence: found.sequence };
         backward(context, position, &pin, txn, place, Some(key))
@@ -350,8 +359,10 @@ fn forward<'p>(
             (floor, inclusive) = (Some(high), true);
             continue;
         }
-        if let Some(record) = place.leaf.visible(word, txn) {
-            return position.set(context, place, record, txn).map(|()| true);
+        if let Some(record) = place.leaf.visible(word, txn)
+            && position.set(context, place, record, txn)?
+        {
+            return Ok(true);
         }
         (floor, inclusive) = (Some(place.leaf.key_of(word)), false);
         place.index += 1;
@@ -390,8 +401,10 @@ fn backward<'p>(
             };
             continue;
         }
-        if let Some(record) = place.leaf.visible(word, txn) {
-            return position.set(context, Place { index, ..place }, record, txn).map(|()| true);
+        if let Some(record) = place.leaf.visible(word, txn)
+            && position.set(context, Place { index, ..place }, record, txn)?
+        {
+            return Ok(true);
         }
         passed = Some(place.leaf.key_of(word));
         place.index = index;
@@ -411,8 +424,10 @@ fn before(context: &Context, position: &mut Position, pin: &Pin<'_>, txn: &Txn, 
                 place = Place::of(leaf, bound);
                 continue;
             }
-            if let Some(record) = leaf.visible(word, txn) {
-                return position.set(context, Place { index, ..place }, record, txn).map(|()| true);
+            if let Some(record) = leaf.visible(word, txn)
+                && position.set(context, Place { index, ..place }, record, txn)?
+            {
+                return Ok(true);
             }
             place.index = index;
         }
@@ -428,7 +443,7 @@ fn before(context: &Context, position: &mut Position, pin: &Pin<'_>, txn: &Txn, 
 
 impl Position {
     fn none() -> Self {
-        Self { leaf: ptr::null(), key: &[], value: &[], index: 0, sequence: STALE, overflow: Vec::new() }
+        Self { leaf: ptr::null(), key: &[], value: &[], index: 0, sequence: STALE, overflow: Vec::new(), history: None }
     }
 
     #[inline]
@@ -442,18 +457,48 @@ impl Position {
         self.sequence = STALE;
     }
 
-    /// Rests on a record of a leaf that the caller's pin (or the hazard slot already) protects.
+    /// Rests on a record of a leaf that the caller's pin (or the hazard slot already) protects. `false`: it turned out that
+    /// `txn` sees none; the position is as it was. `WT_PREPARE_CONFLICT`: nobody knows yet.
     #[inline]
-    fn set(&mut self, context: &Context, place: Place<'_>, (key, value): (&[u8], Value<'_>), txn: &Txn) -> Result<()> {
+    fn set(
+        &mut self,
+        context: &Context,
+        place: Place<'_>,
+        (key, value): (&[u8], Value<'_>),
+        txn: &Txn,
+    ) -> Result<bool> {
         self.value = match value {
             Value::Here(value) => value,
             Value::Overflow(cookie) => self.read_overflow(context, place.leaf, key, cookie, txn)?,
+            Value::History(row) => match self.read_history(context, row, txn)? {
+                Some(value) => value,
+                None => return Ok(false),
+            },
+            Value::Prepared => return Err(Error::PrepareConflict),
         };
         self.rest_on(context, place.leaf);
         self.key = key;
         self.index = place.index;
         self.sequence = place.sequence;
-        Ok(())
+        Ok(true)
+    }
+
+    /// The version of a row that `txn` sees in the history store.
+    #[cold]
+    fn read_history(&mut self, context: &Context, row: Row<'_>, txn: &Txn) -> Result<Option<*const [u8]>> {
+        let Some(history) = context.tree.windows.history() else { return Ok(None) };
+        let search = self.history.get_or_insert_with(|| history.search());
+        let mut on_page = || match row.on_page() {
+            Some(version) if version.kind() == Kind::Overflow => context.tree.read_overflow(version.data()).map(Some),
+            version => Ok(version.map(|version| version.data().to_vec())),
+        };
+        // The present value may be in `overflow`, and stays if there is no other.
+        let mut value = Vec::new();
+        if !search.find(txn, row.key(), &mut on_page, &mut value)? {
+            return Ok(None);
+        }
+        self.overflow = value;
+        Ok(Some(&raw const self.overflow[..]))
     }
 
     /// Reads a value from its overflow block. A checkpoint may have given the row a copy in memory and the block away after

@@ -87,6 +87,10 @@ pub(super) enum Value<'a> {
     Here(&'a [u8]),
     /// In the overflow block whose cookie this is.
     Overflow(&'a [u8]),
+    /// Whatever the history store has: the row.
+    History(Row<'a>),
+    /// A prepared change is in the way.
+    Prepared,
 }
 
 /// Rows of a page of the file whose cells lie one behind the other.
@@ -298,6 +302,7 @@ impl Leaf {
             Visible::Version(version) => Some((row.key(), value_of(version))),
             Visible::Base => Some((row.key(), Value::Here(self.image_row(row.base()).1))),
             Visible::Nothing => None,
+            Visible::Elsewhere(version) => Some((row.key(), elsewhere(row, version))),
         }
     }
 
@@ -402,6 +407,14 @@ fn value_of(version: Version<'_>) -> Value<'_> {
     match version.kind() {
         super::version::Kind::Overflow => Value::Overflow(version.data()),
         _ => Value::Here(version.data()),
+    }
+}
+
+#[cold]
+fn elsewhere<'a>(row: Row<'a>, version: Version<'_>) -> Value<'a> {
+    match version.kind() {
+        super::version::Kind::History => Value::History(row),
+        _ => Value::Prepared,
     }
 }
 

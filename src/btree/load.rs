@@ -14,6 +14,7 @@ use super::internal::{Internal, OnDisk, Target, address, internal_link, leaf_lin
 use super::leaf::{Leaf, MAX_IMAGE_KEY, MAX_IMAGE_OFFSET, image_word, is_image_word, push_image_row};
 use super::tree::{MAX_DEPTH, Pin, Tree};
 use super::version::{Kind, Row, Version};
+use super::windows::{History, HistorySearch, Windows};
 use crate::block::Address;
 use crate::os::page_memory::PageBuffer;
 use crate::page::cell::{Cell, CellKind};
@@ -23,7 +24,9 @@ use crate::page::row_leaf::{RowKey, RowLeaf, RowValue};
 use crate::page::time_aggregate::PageDelete;
 use crate::page::time_window::TimeWindow;
 use crate::page::{self, Span};
+use crate::txn::{CheckpointView, Reader};
 use hardwired_plugin::{Error, Result};
+use std::sync::Arc;
 
 /// A page's bytes, cut to its image.
 struct Page<I> {
@@ -224,7 +227,9 @@ impl Tree {
             words: Vec::with_capacity(page.header.entries as usize % (1 << 16) / 2 + 1),
             overflow: Vec::new(),
             last_key: Vec::new(),
+            rows: 0,
             max_txn: 0,
+            history: None,
         };
         builder.read()?;
         let LeafBuilder { arena, rebuilt, words, overflow, max_txn, .. } = builder;
@@ -282,7 +287,10 @@ struct LeafBuilder<'a> {
     overflow: Vec<Box<[u8]>>,
     /// The last key that wasn't an overflow key, for prefixes; only kept up to date once a prefix was met.
     last_key: Vec<u8>,
+    /// Rows met so far, whether they are shown or not.
+    rows: usize,
     max_txn: u64,
+    history: Option<Box<dyn HistorySearch>>,
 }
 
 impl LeafBuilder<'_> {
@@ -292,13 +300,15 @@ impl LeafBuilder<'_> {
         let leaf = RowLeaf::open(&page.image).map_err(located)?;
         let mut rows = leaf.rows();
         let mut row = page::row_leaf::Row::EMPTY;
+        let in_place = self.deleted.is_none() && !matches!(self.tree.windows, Windows::Kept);
         while rows.read(&mut row).map_err(located)? {
             match (row.key, row.value, row.window) {
-                (RowKey::Plain(key), value, None) if self.deleted.is_none() && self.rebuilt.is_none() => {
+                (RowKey::Plain(key), value, None) if in_place && self.rebuilt.is_none() => {
                     self.push_in_place(key, value)?;
                 }
                 _ => self.push_elsewhere(&row)?,
             }
+            self.rows += 1;
         }
         Ok(())
     }
@@ -345,7 +355,10 @@ impl LeafBuilder<'_> {
                 whole
             }
         };
-        let simple = row.window.is_none() && self.deleted.is_none() && key.len() <= MAX_IMAGE_KEY;
+        let simple = row.window.is_none()
+            && self.deleted.is_none()
+            && key.len() <= MAX_IMAGE_KEY
+            && !matches!(self.tree.windows, Windows::Kept);
         if let (true, RowValue::Absent | RowValue::Plain(_), Some(rebuilt)) = (simple, row.value, &mut self.rebuilt)
             && rebuilt.len() <= MAX_IMAGE_OFFSET
         {
@@ -377,7 +390,7 @@ impl LeafBuilder<'_> {
         // The closest key before this row that isn't an overflow key.
         let leaf = RowLeaf::open(&page.image)?;
         let mut last_key = Vec::new();
-        for row in leaf.rows().take(self.words.len()) {
+        for row in leaf.rows().take(self.rows) {
             row?.key.build(&page.image, &mut last_key)?;
         }
         self.last_key = last_key;
@@ -393,10 +406,6 @@ impl LeafBuilder<'_> {
         if page.header.write_gen <= self.tree.base_write_gen {
             window.forget_transactions();
         }
-        if window.prepare {
-            let what = format!("{}: prepared updates on a page are not built yet", self.tree.name);
-            return Err(Error::unsupported(what));
-        }
         if let (Some(delete), false) = (self.deleted, window.has_stop()) {
             window.stop_txn = delete.txn;
             window.stop_ts = delete.ts;
@@ -411,21 +420,129 @@ impl LeafBuilder<'_> {
                 (Kind::Overflow, cookie)
             }
         };
+        let tree = self.tree;
+        match &tree.windows {
+            Windows::Versions if window.prepare => {
+                let what = format!("{}: prepared updates on a page are not built yet", tree.name);
+                Err(Error::unsupported(what))
+            }
+            Windows::Versions => {
+                self.push_versions(key, kind, data, &window);
+                Ok(())
+            }
+            Windows::ReadOnly(history) => self.push_read_only(key, kind, data, &window, history.is_some()),
+            Windows::At(view, history) => self.push_view(key, kind, data, &window, view, history.as_ref()),
+            Windows::Kept => {
+                let mut value = Vec::with_capacity(data.len().saturating_add(64));
+                window.pack(&mut value);
+                match kind {
+                    Kind::Overflow => value.extend_from_slice(&tree.read_overflow(data)?),
+                    _ => value.extend_from_slice(data),
+                }
+                self.push_version(key, Kind::Standard, &value);
+                Ok(())
+            }
+        }
+    }
+
+    /// A row with one version that everybody sees.
+    fn push_version(&mut self, key: &[u8], kind: Kind, data: &[u8]) {
+        self.push_versions(key, kind, data, &TimeWindow::DEFAULT);
+    }
+
+    /// A row whose value has a start and perhaps a stop.
+    fn push_versions(&mut self, key: &[u8], kind: Kind, data: &[u8], window: &TimeWindow) {
         let row = Row::new_in(&mut self.arena, key, 0);
+        self.push_start(row, kind, data, window);
+        if window.has_stop() {
+            self.push_stop(row, Kind::Tombstone, window);
+        }
+        self.words.push(row.word());
+    }
+
+    fn push_start(&mut self, row: Row<'_>, kind: Kind, data: &[u8], window: &TimeWindow) {
         let version = Version::new_in(&mut self.arena, window.start_txn, kind, data);
         version.set_timestamps(window.start_ts, window.durable_start_ts);
         row.push(version);
         self.max_txn = self.max_txn.max(window.start_txn);
-        if window.has_stop() {
-            let stop_txn = if window.stop_txn == crate::txn::TXN_MAX { 0 } else { window.stop_txn };
-            let stop = Version::new_in(&mut self.arena, stop_txn, Kind::Tombstone, &[]);
-            stop.set_timestamps(window.stop_ts, window.durable_stop_ts);
-            row.push(stop);
-            self.max_txn = self.max_txn.max(stop_txn);
+    }
+
+    fn push_stop(&mut self, row: Row<'_>, kind: Kind, window: &TimeWindow) {
+        let stop_txn = if window.stop_txn == crate::txn::TXN_MAX { 0 } else { window.stop_txn };
+        let stop = Version::new_in(&mut self.arena, stop_txn, kind, &[]);
+        stop.set_timestamps(window.stop_ts, window.durable_stop_ts);
+        row.push(stop);
+        self.max_txn = self.max_txn.max(stop_txn);
+    }
+
+    /// The same for a tree that is only read: a prepared start or stop is marked, and what is older is in the history store.
+    fn push_read_only(
+        &mut self,
+        key: &[u8],
+        kind: Kind,
+        data: &[u8],
+        window: &TimeWindow,
+        has_history: bool,
+    ) -> Result<()> {
+        let row = Row::new_in(&mut self.arena, key, 0);
+        let at_start = window.prepare && prepare_is_of_start(window);
+        if has_history && (at_start || window.start_ts != 0 || window.start_txn != 0) {
+            row.push(Version::new_in(&mut self.arena, crate::txn::TXN_NONE, Kind::History, &[]));
+        }
+        match kind {
+            Kind::Overflow if at_start => {
+                let item = self.tree.read_overflow(data)?;
+                self.push_start(row, Kind::Prepared, &item, window);
+            }
+            kind => self.push_start(row, if at_start { Kind::Prepared } else { kind }, data, window),
+        }
+        if window.has_stop() && !at_start {
+            self.push_stop(row, if window.prepare { Kind::Prepared } else { Kind::Tombstone }, window);
         }
         self.words.push(row.word());
         Ok(())
     }
+
+    /// What a checkpoint's view shows of a row, if anything (transactions specification, sections 9.3 and 14). What is
+    /// prepared isn't shown.
+    fn push_view(
+        &mut self,
+        key: &[u8],
+        kind: Kind,
+        data: &[u8],
+        window: &TimeWindow,
+        view: &CheckpointView,
+        history: Option<&Arc<dyn History>>,
+    ) -> Result<()> {
+        let at_start = window.prepare && prepare_is_of_start(window);
+        let stopped = window.has_stop()
+            && !window.prepare
+            && view.sees_point(window.stop_txn, window.stop_ts, window.durable_stop_ts);
+        if stopped {
+            return Ok(());
+        }
+        if !at_start && view.sees_point(window.start_txn, window.start_ts, window.durable_start_ts) {
+            self.push_version(key, kind, data);
+            return Ok(());
+        }
+        let Some(history) = history else { return Ok(()) };
+        let tree = self.tree;
+        let mut on_page = || match kind {
+            Kind::Overflow => tree.read_overflow(data).map(Some),
+            _ => Ok(Some(data.to_vec())),
+        };
+        let mut value = Vec::new();
+        let search = self.history.get_or_insert_with(|| history.search());
+        if search.find(view, key, &mut on_page, &mut value)? {
+            self.push_version(key, Kind::Standard, &value);
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is the start that is prepared: there is no stop, or both are of one transaction.
+fn prepare_is_of_start(window: &TimeWindow) -> bool {
+    !window.has_stop() || window.start_ts == window.stop_ts && window.start_txn == window.stop_txn
 }
 
 /// Descriptor of a long value cell without time window and repeat count.

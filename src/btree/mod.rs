@@ -1,7 +1,7 @@
 //! The in-memory B-tree: what stands between cursors and blocks.
 //!
 //! * [`Tree`]: one open object; descent, structure changes (`tree`), page-in (`load`), growth (`rebuild`), eviction
-//!   (`evict`), checkpoints (`checkpoint`).
+//!   (`evict`), checkpoints (`checkpoint`), what page-in makes of time windows (`windows`).
 //! * [`TreeCursor`]: moving and writing as a [`crate::txn::Txn`] sees the records.
 //! * Pages: `leaf` and `internal`, with `slots` (optimistic search), `version` (rows and version chains), `arena` (memory).
 //!
@@ -33,6 +33,7 @@ mod stress_tests;
 mod tests;
 mod tree;
 pub(crate) mod version;
+mod windows;
 mod write;
 mod write_leaf;
 
@@ -43,4 +44,5 @@ pub use open::TreeOpen;
 pub use order::KeyOrder;
 pub use settings::TreeSettings;
 pub use tree::Tree;
+pub use windows::{History, HistorySearch, Windows};
 pub use write::PutMode;

@@ -5,6 +5,7 @@ use super::leaf::Leaf;
 use super::order::KeyOrder;
 use super::settings::TreeSettings;
 use super::tree::Tree;
+use super::windows::Windows;
 use crate::block::{Address, BlockManager};
 use crate::btree::arena::Arena;
 use crate::cache::{Cache, Evict};
@@ -33,6 +34,8 @@ pub struct TreeOpen {
     pub write_gen: u64,
     /// Transaction ids on pages with a write generation up to this one belong to an earlier run.
     pub base_write_gen: u64,
+    /// What is made of time windows on pages.
+    pub windows: Windows,
 }
 
 impl Tree {
@@ -54,6 +57,7 @@ impl Tree {
             structure: RwLock::new(()),
             write_gen: AtomicU64::new(open.write_gen),
             base_write_gen: open.base_write_gen,
+            windows: open.windows,
             hand: Mutex::new(Vec::new()),
         });
         let root = match open.root {

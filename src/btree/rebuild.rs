@@ -259,7 +259,8 @@ pub(super) fn hides_older(version: Version<'_>, horizon: Horizon) -> bool {
         && match version.kind() {
             Kind::Standard | Kind::Overflow => true,
             Kind::Tombstone => version.start_ts() == 0 && version.durable_ts() == 0,
-            Kind::Reserve => false,
+            // Trees with these are only read.
+            Kind::Reserve | Kind::Prepared | Kind::History => false,
         }
 }
 

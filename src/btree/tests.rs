@@ -34,6 +34,7 @@ pub(super) fn fixture(cache_bytes: u64, settings: TreeSettings) -> Fixture {
         root,
         write_gen: 1,
         base_write_gen: 1,
+        windows: crate::btree::Windows::Versions,
     })
     .unwrap();
     Fixture { tree, txns, cache, files }
@@ -265,6 +266,7 @@ pub(super) fn reopen(fixture: &Fixture, written: &Written) -> Fixture {
         root,
         write_gen: written.write_gen,
         base_write_gen: written.write_gen,
+        windows: crate::btree::Windows::Versions,
     })
     .unwrap();
     Fixture { tree, txns, cache, files: Arc::clone(&fixture.files) }

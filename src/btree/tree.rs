@@ -16,6 +16,7 @@
 use super::internal::{Child, Internal, InternalInner, Target, address, child, internal_link, link_of, link_of_leaf};
 use super::leaf::{Leaf, LeafInner};
 use super::settings::TreeSettings;
+use super::windows::Windows;
 use crate::block::{Address, BlockManager};
 use crate::cache::Cache;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -46,6 +47,7 @@ pub struct Tree {
     pub(super) structure: RwLock<()>,
     pub(super) write_gen: AtomicU64,
     pub(super) base_write_gen: u64,
+    pub(super) windows: Windows,
     /// How large leaf images may be; see [`Tree::leaf_image_max`].
     pub(super) leaf_image_max: AtomicU32,
     /// Where eviction goes on.

@@ -29,6 +29,10 @@ pub(crate) enum Kind {
     Tombstone = 4,
     /// A complete value that lies in an overflow block; the data is the block's address cookie.
     Overflow = 5,
+    /// A prepared change that was read from a page. The data is the value, if it isn't a deletion.
+    Prepared = 6,
+    /// The end of a chain: what is older is in the history store. Visible to everybody.
+    History = 7,
 }
 
 #[repr(C)]
@@ -64,6 +68,8 @@ pub(crate) enum Visible<'a> {
     Base,
     /// Deleted, or made by nobody the reader sees.
     Nothing,
+    /// It depends on what isn't here: this version is one of [`Kind::Prepared`] or [`Kind::History`].
+    Elsewhere(Version<'a>),
 }
 
 impl<'a> Row<'a> {
@@ -148,11 +154,22 @@ impl<'a> Row<'a> {
     #[inline]
     pub(crate) fn visible(self, txn: &Txn) -> Visible<'a> {
         for version in self.versions() {
-            if version.kind() != Kind::Reserve && version.is_visible(txn) {
-                return if version.kind() == Kind::Tombstone { Visible::Nothing } else { Visible::Version(version) };
+            let kind = version.kind();
+            if kind != Kind::Reserve && version.is_visible(txn) {
+                return match kind {
+                    Kind::Tombstone => Visible::Nothing,
+                    Kind::Prepared if txn.ignores_prepare() => continue,
+                    Kind::Prepared | Kind::History => Visible::Elsewhere(version),
+                    _ => Visible::Version(version),
+                };
             }
         }
         if self.base() == 0 { Visible::Nothing } else { Visible::Base }
+    }
+
+    /// The value that the page was read with, visible or not: that of the last version before the end of the chain.
+    pub(super) fn on_page(self) -> Option<Version<'a>> {
+        self.versions().filter(|version| !matches!(version.kind(), Kind::History | Kind::Tombstone)).last()
     }
 
     /// The newest version that was not rolled back; `None`: the page image decides.

@@ -12,14 +12,16 @@ use std::io::Write;
 pub(super) const DUMP: Command = Command {
     name: "dump",
     summary: "dump an object",
-    synopsis: "dump [-nrx] [-f output-file] [-k key] [-l lower bound] [-u upper bound] [-w window] uri",
+    synopsis: "dump [-nrx] [-c checkpoint] [-f output-file] [-k key] [-l lower bound] [-t timestamp] [-u upper bound] [-w window] uri",
     letters: "c:ef:jk:l:npu:rt:w:x",
     help: &[
+        ("-c checkpoint", "dump as of the named checkpoint (the default is the most recent version of the data)"),
         ("-f output", "dump to the specified file (the default is stdout)"),
         ("-k", "specify a key to look for (if not found, then no error is displayed)"),
         ("-l lower bound", "lower bound of the key range to dump"),
         ("-n", "if the specified key to look for cannot be found, return the result from search_near"),
         ("-r", "dump in reverse order"),
+        ("-t timestamp", "dump as of the specified timestamp, in decimal or as (seconds,increment)"),
         ("-u upper bound", "upper bound of the key range to dump"),
         ("-w n", "dump n records before and after the record sought"),
         ("-x", "dump all characters in a hexadecimal encoding (by default printable characters are not encoded)"),
@@ -39,16 +41,27 @@ struct Request {
     upper: Option<String>,
     window: u64,
     file: Option<String>,
+    checkpoint: Option<String>,
+    timestamp: Option<u64>,
 }
 
 fn dump(context: &mut Context<'_>, options: &[Opt], operands: &[String]) -> Outcome {
     let request = parse(options)?;
     let [uri] = operands else { return Err(Stop::Usage(None)) };
     let uri = context.uri(uri)?;
-    let config = if request.hex { "dump=hex" } else { "dump=print" };
+    let mut config = if request.hex { "dump=hex".to_owned() } else { "dump=print".to_owned() };
+    if let Some(checkpoint) = &request.checkpoint {
+        config.push_str(&format!(",checkpoint=\"{checkpoint}\""));
+    }
+    if let Some(timestamp) = request.timestamp {
+        context
+            .session
+            .begin_transaction(&format!("isolation=snapshot,read_timestamp={timestamp:x}"))
+            .map_err(|error| Stop::because("begin transaction failed", &error))?;
+    }
     let mut cursor = context
         .session
-        .open_cursor(&uri, config)
+        .open_cursor(&uri, &config)
         .map_err(|error| Stop::because(format_args!("cursor open({uri}) failed"), &error))?;
     let header = header(context.session, &uri, request.hex)?;
     let mut progress = Progress::new(context.streams, false, &uri, "records");
@@ -82,6 +95,8 @@ fn parse(options: &[Opt]) -> std::result::Result<Request, Stop> {
             'k' => request.key = Some(argument.clone()),
             'l' => request.lower = Some(argument.clone()),
             'u' => request.upper = Some(argument.clone()),
+            'c' => request.checkpoint = Some(argument.clone()),
+            't' => request.timestamp = Some(parse_timestamp(argument)?),
             'f' => request.file = Some(argument.clone()),
             'w' => {
                 request.window = parse_number(argument).map_err(|stop| match stop {
@@ -93,6 +108,19 @@ fn parse(options: &[Opt]) -> std::result::Result<Request, Stop> {
         }
     }
     Ok(request)
+}
+
+/// A timestamp in decimal, or its halves: `(seconds,increment)`.
+fn parse_timestamp(text: &str) -> std::result::Result<u64, Stop> {
+    let halves = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).and_then(|text| text.split_once(','));
+    let parsed = match halves {
+        Some((seconds, increment)) => match (seconds.trim().parse::<u32>(), increment.trim().parse::<u32>()) {
+            (Ok(seconds), Ok(increment)) => Some(u64::from(seconds) << 32 | u64::from(increment)),
+            _ => None,
+        },
+        None => text.parse::<u64>().ok(),
+    };
+    parsed.ok_or_else(|| Stop::Usage(Some(format!("\"{text}\" is not a timestamp"))))
 }
 
 /// The lines before the records: the object's configuration, then its column groups' and indices'.

@@ -4,7 +4,8 @@
 //! - a backup must be restored;
 //! - (for writing) it holds timestamps, prepared transactions or history, or what a rollback to stable would remove.
 //!
-//! Reading such a database without changing it is safe: the newest state of the last checkpoint is shown.
+//! Reading such a database without changing it is safe: versions of every time are shown. What a rollback to stable would
+//! remove is among them, so the reader is told; a cursor on the checkpoint leaves it out.
 //!
 //! A log that must be replayed is recovery's business; the metadata is looked at as it is after that.
 //!
@@ -14,7 +15,7 @@ use super::open::KEY_ROW;
 use crate::btree::TreeCursor;
 use crate::event::{Category, Level, Origin};
 use crate::metadata::home::{BACKUP_FILE, HISTORY_FILE};
-use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, SNAPSHOT_KEY};
+use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current};
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
@@ -67,13 +68,13 @@ pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
     for (uri, value) in &rows {
         if let Some(checkpoint) = current(&checkpoints_of(value, uri)?) {
             let is_logged = logs && uri != HISTORY_URI && Config::single(value).bool_or("log.enabled", true)?;
-            match refuse_timestamps(uri, is_logged, checkpoint, db) {
-                // A reader is shown the newest state as it is on disk, and told so.
-                Err(error) if readonly => {
-                    let origin = Origin { object: uri, call: "wiredtiger_open" };
-                    db.messenger.message(origin, Category::Recovery, Level::Warning, || error.to_string());
-                }
-                checked => checked?,
+            if !readonly {
+                refuse_timestamps(uri, is_logged, checkpoint, db)?;
+            } else if let Some(what) = unstable(uri, is_logged, checkpoint, db)? {
+                let origin = Origin { object: uri, call: "wiredtiger_open" };
+                db.messenger.message(origin, Category::Recovery, Level::Warning, || {
+                    format!("{uri}: holds {what}: readers see what a rollback to stable would remove")
+                });
             }
         }
     }
@@ -85,6 +86,14 @@ pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
         key_row: db.catalog.get(KEY_ROW)?,
         tiered_identity: db.catalog.get(crate::tiered::IDENTITY_KEY)?,
     })
+}
+
+/// The oldest timestamp of the last checkpoint becomes the connection's.
+pub(super) fn recover_timestamps(db: &Database) -> Result<()> {
+    if let Some(text) = db.catalog.get(OLDEST_KEY)? {
+        db.txns.set_oldest_timestamp(system::Timestamp::parse(&text, OLDEST_KEY)?.timestamp);
+    }
+    Ok(())
 }
 
 /// The history store's file must be there if the metadata says so.
@@ -111,20 +120,45 @@ fn refuse_timestamps(uri: &str, is_logged: bool, checkpoint: &Checkpoint, db: &D
     if newest != 0 || (aggregate.oldest_start_ts != 0 && aggregate.oldest_start_ts != u64::MAX) {
         return Err(not_writable(uri, "timestamps"));
     }
+    if has_running(is_logged, checkpoint, db)? {
+        return Err(not_writable(uri, "changes of transactions that were running at its last checkpoint"));
+    }
+    Ok(())
+}
+
+/// What of a file's last checkpoint isn't stable, if anything (transactions specification, section 15.2).
+fn unstable(uri: &str, is_logged: bool, checkpoint: &Checkpoint, db: &Database) -> Result<Option<&'static str>> {
+    let aggregate = &checkpoint.aggregate;
+    let stable = match db.catalog.get(CHECKPOINT_KEY)? {
+        Some(text) => system::Timestamp::parse(&text, CHECKPOINT_KEY)?.timestamp,
+        None => u64::MAX,
+    };
+    Ok(if uri == HISTORY_URI {
+        None
+    } else if aggregate.prepare {
+        Some("changes that were prepared at its last checkpoint")
+    } else if !is_logged && aggregate.newest_start_durable_ts.max(aggregate.newest_stop_durable_ts) > stable {
+        Some("changes later than the stable timestamp of its last checkpoint")
+    } else if has_running(is_logged, checkpoint, db)? {
+        Some("changes of transactions that were running at its last checkpoint")
+    } else {
+        None
+    })
+}
+
+/// Whether a file's last checkpoint holds changes of transactions that aren't part of it.
+fn has_running(is_logged: bool, checkpoint: &Checkpoint, db: &Database) -> Result<bool> {
     // What was committed after the checkpoint's snapshot is in the log: nothing of a logged file must be taken back.
     if is_logged {
-        return Ok(());
+        return Ok(false);
     }
-    let Some(snapshot) = db.catalog.get(SNAPSHOT_KEY)? else { return Ok(()) };
+    let Some(snapshot) = db.catalog.get(SNAPSHOT_KEY)? else { return Ok(false) };
     let snapshot = system::Snapshot::parse(&snapshot, SNAPSHOT_KEY)?;
     let base = match db.catalog.get(BASE_WRITE_GEN_KEY)? {
         Some(text) => system::parse_base_write_gen(&text)?,
         None => 0,
     };
-    if snapshot.min != 0 && aggregate.newest_txn >= snapshot.min && checkpoint.write_gen >= base {
-        return Err(not_writable(uri, "changes of transactions that were running at its last checkpoint"));
-    }
-    Ok(())
+    Ok(snapshot.min != 0 && checkpoint.aggregate.newest_txn >= snapshot.min && checkpoint.write_gen >= base)
 }
 
 /// Older versions in the history store: writing beside them without keeping them up isn't safe.
@@ -146,6 +180,6 @@ fn refuse_history(db: &Database) -> Result<()> {
 
 fn not_writable(uri: &str, what: &str) -> Error {
     Error::unsupported(format!(
-        "{uri}: the database holds {what}, which can't be kept up yet; open it with readonly=true to read its newest state"
+        "{uri}: the database holds {what}, which can't be kept up yet; open it with readonly=true to read it"
     ))
 }

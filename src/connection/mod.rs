@@ -202,7 +202,7 @@ impl ConnectionInner {
     pub(crate) fn open_file(&self, uri: &str, at: At<'_>) -> Result<InUse> {
         match at {
             At::Live => self.db.open_file(uri),
-            At::Checkpoint(name) => self.db.open_checkpoint(uri, name),
+            At::Checkpoint(at) => self.db.open_checkpoint(uri, at),
         }
     }
 

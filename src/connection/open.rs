@@ -260,6 +260,7 @@ impl Opening<'_> {
             }
             None => Database::open(self.parts(&txns, &cache), self.create_files(sources)?, Learned::default())?,
         };
+        inspect::recover_timestamps(&db)?;
         let mut servers = Servers::start(&cache, &txns)?;
         if let Some(recovery) = &mut recovery {
             self.recover(recovery, &db, &keys)?;

@@ -14,7 +14,7 @@ use super::text::Texts;
 use super::{Cursor, Kind, unsupported};
 use crate::packing::Format;
 use crate::plugin::config::Config;
-use crate::schema::{At, InUse, OpenTable, Records, object_and_projection};
+use crate::schema::{At, AtCheckpoint, InUse, OpenTable, Records, object_and_projection};
 use crate::session::Session;
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -27,11 +27,20 @@ struct Options {
     readonly: bool,
     dump: Option<DumpFormat>,
     checkpoint: Option<String>,
+    /// 0: no filter by time.
+    checkpoint_read_timestamp: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { overwrite: true, raw: false, readonly: false, dump: None, checkpoint: None }
+        Self {
+            overwrite: true,
+            raw: false,
+            readonly: false,
+            dump: None,
+            checkpoint: None,
+            checkpoint_read_timestamp: None,
+        }
     }
 }
 
@@ -127,6 +136,7 @@ fn open_source<'session>(session: &'session Session, uri: &str, config: &str) ->
         readonly: settings.bool_or("readonly", false)?,
         dump: parse_dump(&settings)?,
         checkpoint: None,
+        checkpoint_read_timestamp: None,
     };
     let formats = (Arc::clone(&object.key_format), Arc::clone(&object.value_format));
     let readonly = options.readonly || connection.is_readonly();
@@ -187,7 +197,11 @@ fn new_cursor<'session>(
 impl Options {
     /// The state of the database that the cursor is to see.
     fn at(&self) -> At<'_> {
-        self.checkpoint.as_deref().map_or(At::Live, At::Checkpoint)
+        let read_timestamp = self.checkpoint_read_timestamp;
+        match &self.checkpoint {
+            Some(name) => At::Checkpoint(AtCheckpoint { name, read_timestamp }),
+            None => At::Live,
+        }
     }
 
     fn is_readonly(&self, session: &Session) -> bool {
@@ -214,12 +228,18 @@ fn parse(config: &str) -> Result<Options> {
     }
     let dump = parse_dump(&config)?;
     let checkpoint = config.text_or("checkpoint", "")?;
+    let read_timestamp = config.text_or("debug.checkpoint_read_timestamp", "")?;
+    let checkpoint_read_timestamp = match read_timestamp {
+        "" => None,
+        hex => Some(parse_timestamp("checkpoint_read_timestamp", hex)?),
+    };
     Ok(Options {
         overwrite: config.bool_or("overwrite", true)?,
         raw: config.bool_or("raw", false)?,
         readonly: config.bool_or("readonly", false)?,
         dump,
         checkpoint: Some(checkpoint).filter(|name| !name.is_empty()).map(str::to_owned),
+        checkpoint_read_timestamp,
     })
 }
 
@@ -230,6 +250,13 @@ fn parse_dump(config: &Config<'_>) -> Result<Option<DumpFormat>> {
         "hex" => Ok(Some(DumpFormat::Hex)),
         form => Err(Error::unsupported(format!("dump={form}: this form is not supported yet"))),
     }
+}
+
+/// A timestamp in hexadecimal; unlike a transaction's it may be 0.
+fn parse_timestamp(key: &str, hex: &str) -> Result<u64> {
+    let digits = hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parsed = u64::from_str_radix(hex, 16).ok().filter(|_| digits);
+    parsed.ok_or_else(|| Error::invalid(format!("Failed to parse {key} timestamp '{hex}'")))
 }
 
 fn not_built(key: &str) -> Error {

@@ -43,6 +43,23 @@ impl Catalog {
         Ok(self.seek(|state| state.cursor.search(&state.txn, &packed(key)))?.map(|(_, value)| value))
     }
 
+    /// The values of several keys, as one change left them.
+    pub(crate) fn get_all<const N: usize>(&self, keys: [&str; N]) -> Result<[Option<String>; N]> {
+        let mut state = self.state.lock();
+        let State { txn, cursor } = &mut *state;
+        txn.prepare_read(Isolation::ReadUncommitted);
+        let mut values = [const { None }; N];
+        let outcome = values.iter_mut().zip(keys).try_for_each(|(value, key)| {
+            if cursor.search(txn, &packed(key))? {
+                *value = Some(row(cursor)?.1);
+            }
+            Ok(())
+        });
+        cursor.reset();
+        txn.release_snapshot();
+        outcome.map(|()| values)
+    }
+
     /// The value of a key that must be there: [`Error::NotFound`] otherwise.
     pub(crate) fn require(&self, key: &str) -> Result<String> {
         self.get(key)?.ok_or(Error::NotFound)

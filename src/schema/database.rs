@@ -6,6 +6,7 @@
 //!
 //! Source: block specification, sections 11 to 17; schema specification, section 15.
 
+use super::at_checkpoint::{CheckpointKey, Opening};
 use super::catalog::{Catalog, Change};
 use super::handle::{FileHandle, FileParts, InUse};
 use super::open::source_in;
@@ -18,8 +19,8 @@ use crate::cache::Cache;
 use crate::config::added::AddedKeys;
 use crate::event::{Category, Level, Messenger, Origin};
 use crate::extensions::ExtensionTable;
-use crate::metadata::write_gen::{ConnectionBase, OpenReason, TreeGenerations};
-use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current, find_named};
+use crate::metadata::write_gen::{ConnectionBase, TreeGenerations};
+use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current};
 use crate::packing::Format;
 use crate::plugin::file_system::FileSystem;
 use crate::plugin::services::Services;
@@ -52,9 +53,6 @@ pub(crate) struct DatabaseParts {
     pub(crate) readonly: bool,
     pub(crate) in_memory: bool,
 }
-
-/// A file's URI, and the name and order of one of its checkpoints.
-type CheckpointKey = (Box<str>, Box<str>);
 
 /// What a look at the metadata's rows teaches.
 #[derive(Debug, Clone, Copy, Default)]
@@ -106,7 +104,7 @@ pub(crate) struct Database {
     /// Tables with named columns that were used.
     tables: RwLock<HashMap<Box<str>, Arc<TableHandle>>>,
     /// Read-only handles on checkpoints by file URI and checkpoint name.
-    checkpoints: Mutex<HashMap<CheckpointKey, Arc<FileHandle>>>,
+    pub(super) checkpoints: Mutex<HashMap<CheckpointKey, Arc<FileHandle>>>,
     last_file_id: AtomicU64,
     /// The time of the last checkpoint: times strictly increase.
     last_checkpoint_time: AtomicU64,
@@ -319,66 +317,31 @@ impl Database {
         }
         let value = self.catalog.require(uri)?;
         let checkpoints = checkpoints_of(&value, uri)?;
-        let mode = if self.readonly { OpenMode::CheckpointReadOnly } else { OpenMode::Live };
-        let file = self.open_at(uri, &value, current(&checkpoints), mode)?;
+        let opening = if self.readonly { self.read_only(uri, &value)? } else { Opening::live() };
+        let file = self.open_at(uri, &value, current(&checkpoints), opening)?;
         self.files.write().insert(uri.into(), Arc::clone(&file));
         Ok(file)
     }
 
-    /// A use of a file as of a named checkpoint.
-    pub(crate) fn open_checkpoint(&self, uri: &str, checkpoint: &str) -> Result<InUse> {
-        let _schema = self.schema_lock.lock();
-        self.open_checkpoint_locked(uri, checkpoint)
-    }
-
-    /// The same under the schema lock.
-    pub(super) fn open_checkpoint_locked(&self, source: &str, checkpoint: &str) -> Result<InUse> {
-        let value = self.catalog.require(source)?;
-        let checkpoints = checkpoints_of(&value, source)?;
-        let found = find_named(&checkpoints, checkpoint).ok_or(Error::NotFound)?;
-        let mut open = self.checkpoints.lock();
-        // The name of an internal checkpoint is never given twice, that of an application's may be.
-        let key = (Box::from(source), format!("{}@{}", found.name, found.order).into_boxed_str());
-        // Handles that nobody uses any more pin nothing.
-        open.retain(|_, file| file.is_used());
-        if let Some(file) = open.get(&key) {
-            return file.use_shared();
-        }
-        let file = self.open_at(source, &value, Some(found), OpenMode::CheckpointReadOnly)?;
-        let used = file.use_shared();
-        open.insert(key, file);
-        used
-    }
-
-    /// The names of a file's checkpoints that cursors have open, as `NAME@ORDER`.
-    pub(crate) fn open_checkpoint_names(&self, file_uri: &str) -> Vec<String> {
-        let mut open = self.checkpoints.lock();
-        open.retain(|_, file| file.is_used());
-        open.keys()
-            .filter(|(uri, _)| &**uri == file_uri)
-            .map(|(_, name)| name.rsplit_once('@').map_or(&**name, |(name, _)| name).to_owned())
-            .collect()
-    }
-
-    fn open_at(
+    pub(super) fn open_at(
         &self,
         uri: &str,
         value: &str,
         checkpoint: Option<&Checkpoint>,
-        mode: OpenMode,
+        opening: Opening,
     ) -> Result<Arc<FileHandle>> {
         let (fs, txns, cache, base) = (&*self.fs, &self.txns, &self.cache, self.base_write_gen);
         let parts = OpenParts { fs, txns, cache, base, extensions: self.object_extensions() };
         let Some(name) = uri.strip_prefix(TREE_PREFIX) else {
             settings::refuse_tiered_object(uri, value)?;
             let path = name::file_path(&self.home, uri)?;
-            return open_file(&parts, &path, uri, value, checkpoint, mode, None);
+            return open_file(&parts, &path, uri, value, checkpoint, opening, None);
         };
         name::file_path(&self.home, name)?;
         let bucket = self.tiered.bucket_of_row(value)?;
         let tree = TieredTree::new(uri, value, bucket, &self.home, &self.fs)?;
         let path = tree.path(tree.state().last);
-        open_file(&parts, &path, uri, value, checkpoint, mode, Some(tree))
+        open_file(&parts, &path, uri, value, checkpoint, opening, Some(tree))
     }
 
     /// What objects' configurations are resolved with.
@@ -450,9 +413,10 @@ fn open_metadata_file(
 ) -> Result<Arc<FileHandle>> {
     let path = parts.home.join("WiredTiger.wt");
     let mode = if parts.readonly { OpenMode::CheckpointReadOnly } else { OpenMode::Live };
+    let opening = Opening { mode, ..Opening::live() };
     let extensions = ObjectExtensions { table: &parts.extensions, encryptor: parts.encryptor.as_ref() };
     let open = OpenParts { fs: &*parts.fs, txns: &parts.txns, cache: &parts.cache, base, extensions };
-    open_file(&open, &path, METADATA_URI, value, checkpoint, mode, None)
+    open_file(&open, &path, METADATA_URI, value, checkpoint, opening, None)
 }
 
 /// Opens a B-tree file at a checkpoint (`None`: it has none).
@@ -462,11 +426,11 @@ fn open_file(
     uri: &str,
     value: &str,
     checkpoint: Option<&Checkpoint>,
-    mode: OpenMode,
+    opening: Opening,
     tiered: Option<Arc<TieredTree>>,
 ) -> Result<Arc<FileHandle>> {
     let file = settings::FileSettings::parse(uri, value, parts.extensions)?;
-    let reason = if mode == OpenMode::Live { OpenReason::Normal } else { OpenReason::Checkpoint };
+    let Opening { mode, reason, windows, history } = opening;
     let generations = TreeGenerations::open(checkpoint, parts.base, reason);
     let name = uri.strip_prefix("file:").unwrap_or(uri);
     let cookie = checkpoint.map(|checkpoint| checkpoint.cookie.as_slice());
@@ -490,6 +454,7 @@ fn open_file(
         root,
         write_gen: generations.write_gen,
         base_write_gen: generations.base,
+        windows,
     })?;
     Ok(FileHandle::new(FileParts {
         uri: uri.to_owned(),
@@ -500,5 +465,6 @@ fn open_file(
         value_format: Format::parse(&file.value_format)?,
         base,
         run_write_gen: generations.run_write_gen,
+        history,
     }))
 }

@@ -29,6 +29,8 @@ pub(crate) struct FileHandle {
     pub(crate) base: Mutex<String>,
     /// The write generation when the tree was first opened in this run.
     pub(crate) run_write_gen: u64,
+    /// The history store that the tree looks into: in use for as long as the handle lives.
+    _history: Option<InUse>,
     users: Users,
     just_filled: AtomicBool,
 }
@@ -43,6 +45,7 @@ pub(crate) struct FileParts {
     pub(crate) value_format: Format,
     pub(crate) base: String,
     pub(crate) run_write_gen: u64,
+    pub(crate) history: Option<InUse>,
 }
 
 impl FileHandle {
@@ -56,6 +59,7 @@ impl FileHandle {
             value_format: Arc::new(parts.value_format),
             base: Mutex::new(parts.base),
             run_write_gen: parts.run_write_gen,
+            _history: parts.history,
             users: Users::default(),
             just_filled: AtomicBool::new(false),
         })

@@ -14,6 +14,7 @@
 //! Source: schema specification; block specification, sections 11 to 17.
 
 mod alter;
+mod at_checkpoint;
 mod catalog;
 mod columns;
 mod create;
@@ -36,6 +37,7 @@ mod transform;
 mod users;
 mod view;
 
+pub(crate) use at_checkpoint::AtCheckpoint;
 pub(crate) use catalog::{Catalog, Change};
 pub(crate) use create::Refused;
 pub(crate) use database::{Database, DatabaseParts, HISTORY_URI, Learned};

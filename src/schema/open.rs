@@ -2,6 +2,7 @@
 //!
 //! Source: schema specification, sections 5, 6 and 15.
 
+use super::at_checkpoint::AtCheckpoint;
 use super::columns::Layout;
 use super::database::{Database, is_tree};
 use super::handle::InUse;
@@ -50,7 +51,7 @@ pub(crate) struct OpenIndices {
 pub(crate) enum At<'a> {
     Live,
     /// As of this checkpoint.
-    Checkpoint(&'a str),
+    Checkpoint(AtCheckpoint<'a>),
 }
 
 impl NamedTable {
@@ -183,7 +184,7 @@ impl Database {
     fn open_source_locked(&self, source: &str, at: At<'_>) -> Result<InUse> {
         match at {
             At::Live => self.open_file_locked(source)?.use_shared(),
-            At::Checkpoint(name) => self.open_checkpoint_locked(source, name),
+            At::Checkpoint(at) => self.open_checkpoint_locked(source, at),
         }
     }
 

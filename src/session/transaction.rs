@@ -8,13 +8,22 @@ use crate::plugin::config::Config;
 use crate::txn::Isolation;
 use crate::{Error, Result};
 
+/// What a transaction is begun with.
+struct Begin<'a> {
+    isolation: Isolation,
+    ignore_prepare: &'a str,
+    read_timestamp: Option<u64>,
+    /// A read timestamp older than the oldest becomes that.
+    round_up: bool,
+}
+
 impl Session {
     /// Begins a transaction. Keys: `isolation`, `ignore_prepare`, `name`, `priority`, `operation_timeout_ms`,
-    /// `no_timestamp`, `sync`.
+    /// `no_timestamp`, `read_timestamp`, `roundup_timestamps=(read)`, `sync`.
     ///
     /// # Errors
-    /// `EINVAL` inside a transaction and for bad configuration; `ENOTSUP` for the keys of timestamps, which aren't
-    /// built yet. No transaction is running then.
+    /// `EINVAL` inside a transaction, for bad configuration, and for a read timestamp older than the oldest one; `ENOTSUP`
+    /// for what isn't built yet. No transaction is running then.
     pub fn begin_transaction(&self, config: &str) -> Result<()> {
         const METHOD: &str = "WT_SESSION.begin_transaction";
         self.enter()?;
@@ -25,8 +34,11 @@ impl Session {
     fn begin_from(&self, method: &'static str, config: &str) -> Result<()> {
         self.connection.check_config(method, "", config)?;
         let config = &*self.connection.effective_config(method, "", config);
-        let (isolation, ignores_prepare) =
-            if config.is_empty() { (self.default_isolation.get(), false) } else { self.begin_settings(config)? };
+        let Begin { isolation, ignore_prepare, read_timestamp, round_up } = if config.is_empty() {
+            Begin { isolation: self.default_isolation.get(), ignore_prepare: "", read_timestamp: None, round_up: false }
+        } else {
+            self.begin_settings(config)?
+        };
         let sync = if config.is_empty() { None } else { given_sync(Config::single(config))? };
         if self.in_transaction.get() {
             return Err(Error::invalid("not permitted in a running transaction"));
@@ -35,31 +47,45 @@ impl Session {
             let mut txn = self.txn.borrow_mut();
             txn.begin(isolation);
             txn.set_sync(sync);
+            txn.set_ignore_prepare(matches!(ignore_prepare, "true" | "force"));
+            if let Some(timestamp) = read_timestamp
+                && !txn.set_read_timestamp(timestamp, round_up)
+            {
+                txn.rollback()?;
+                // WiredTiger gives no text for this.
+                return Err(Error::invalid(""));
+            }
         }
         self.isolation.set(isolation);
-        self.ignores_prepare.set(ignores_prepare);
+        self.ignores_prepare.set(ignore_prepare == "true");
         self.in_transaction.set(true);
         Ok(())
     }
 
-    fn begin_settings(&self, config: &str) -> Result<(Isolation, bool)> {
+    fn begin_settings<'a>(&self, config: &'a str) -> Result<Begin<'a>> {
         let config = Config::single(config);
-        for key in ["read_timestamp"] {
-            if config.get(key)?.is_some_and(|item| !item.is_empty()) {
-                return Err(not_built(key));
-            }
-        }
-        for key in ["roundup_timestamps.prepared", "roundup_timestamps.read"] {
-            if config.get(key)?.is_some_and(|item| item.truth()) {
-                return Err(not_built(key));
-            }
+        if config.get("roundup_timestamps.prepared")?.is_some_and(|item| item.truth()) {
+            return Err(not_built("roundup_timestamps.prepared"));
         }
         let isolation = match config.text_or("isolation", "")? {
             "" => self.default_isolation.get(),
             word => parse_isolation(word)?,
         };
-        let ignores_prepare = config.text_or("ignore_prepare", "false")? == "true";
-        Ok((isolation, ignores_prepare))
+        let read_timestamp = match config.text_or("read_timestamp", "")? {
+            "" => None,
+            text => Some(parse_timestamp("read", text)?),
+        };
+        if read_timestamp.is_some() && isolation != Isolation::Snapshot {
+            return Err(Error::invalid(
+                "setting a read_timestamp requires a transaction running at snapshot isolation",
+            ));
+        }
+        Ok(Begin {
+            isolation,
+            ignore_prepare: config.text_or("ignore_prepare", "false")?,
+            read_timestamp,
+            round_up: config.get("roundup_timestamps.read")?.is_some_and(|item| item.truth()),
+        })
     }
 
     /// Commits the transaction. Cursors keep their positions. After an error there is no transaction any more.
@@ -257,7 +283,20 @@ fn given_sync(config: Config<'_>) -> Result<Option<bool>> {
     Ok(given.map(|item| item.truth() || item.text() == "on"))
 }
 
-/// Timestamps have an issue of their own.
+/// A timestamp in hexadecimal (transactions specification, section 5).
+fn parse_timestamp(name: &str, text: &str) -> Result<u64> {
+    if text.len() > 16 {
+        return Err(Error::invalid(format!("{name} timestamp too long '{text}'")));
+    }
+    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parsed = u64::from_str_radix(text, 16).ok().filter(|_| digits);
+    match parsed.ok_or_else(|| Error::invalid(format!("Failed to parse {name} timestamp '{text}'")))? {
+        0 => Err(Error::invalid(format!("illegal {name} timestamp '{text}': zero not permitted"))),
+        timestamp => Ok(timestamp),
+    }
+}
+
+/// Timestamps of changes have an issue of their own.
 fn not_built(key: &str) -> Error {
     Error::unsupported(format!("{key}: timestamps are not supported yet"))
 }

@@ -7,11 +7,13 @@
 
 mod global;
 mod horizon;
+mod reader;
 mod snapshot;
 mod transaction;
 
 pub use global::TxnGlobal;
 pub use horizon::Horizon;
+pub use reader::{CheckpointView, Reader};
 pub use snapshot::Snapshot;
 pub(crate) use transaction::Undo;
 pub use transaction::{Isolation, Txn};

@@ -49,6 +49,8 @@ pub struct Txn {
     log_record: Vec<u8>,
     /// Whether the commit waits for the log; `None`: as the connection is configured.
     sync: Option<bool>,
+    /// Whether reads skip prepared changes.
+    ignores_prepare: bool,
     /// The engine's own: it may commit while the connection closes.
     internal: bool,
 }
@@ -68,11 +70,17 @@ struct Operation {
     key_end: usize,
 }
 
+/// No slot of the table.
+const UNLISTED: usize = usize::MAX;
+
 impl Txn {
     /// Takes a place in the connection's table. `WT_ERROR` when it is full.
     pub fn new(global: &Arc<TxnGlobal>) -> Result<Self> {
-        let slot = global.take_slot()?;
-        Ok(Self {
+        Ok(Self::at(global, global.take_slot()?))
+    }
+
+    fn at(global: &Arc<TxnGlobal>, slot: usize) -> Self {
+        Self {
             participant: global.reclaimer().join(),
             global: Arc::clone(global),
             slot,
@@ -89,8 +97,14 @@ impl Txn {
             keys: Vec::new(),
             log_record: Vec::new(),
             sync: None,
+            ignores_prepare: false,
             internal: false,
-        })
+        }
+    }
+
+    /// One that never runs, and so takes no place in the table: it sees what everybody sees.
+    pub(crate) fn unlisted(global: &Arc<TxnGlobal>) -> Self {
+        Self::at(global, UNLISTED)
     }
 
     /// The connection's transaction table.
@@ -277,6 +291,17 @@ impl Txn {
         Ok(txn)
     }
 
+    /// Whether reads skip prepared changes; else they are conflicts.
+    #[inline]
+    pub(crate) fn ignores_prepare(&self) -> bool {
+        self.ignores_prepare
+    }
+
+    /// See [`Txn::ignores_prepare`]; until the running transaction ends.
+    pub(crate) fn set_ignore_prepare(&mut self, ignores_prepare: bool) {
+        self.ignores_prepare = ignores_prepare;
+    }
+
     /// What [`Txn::set_sync`] was told.
     pub fn sync(&self) -> Option<bool> {
         self.sync
@@ -360,6 +385,7 @@ impl Txn {
         self.has_snapshot = false;
         self.failed = false;
         self.sync = None;
+        self.ignores_prepare = false;
         self.state = State::Idle;
     }
 }
@@ -370,7 +396,9 @@ impl Drop for Txn {
             // A rollback that can't read a page leaves versions of an id that nobody will ever commit: see `Tree::abort`.
             let _ = self.rollback();
         }
-        self.global.give_back_slot(self.slot);
+        if self.slot != UNLISTED {
+            self.global.give_back_slot(self.slot);
+        }
         self.global.reclaimer().leave(&self.participant);
     }
 }

@@ -2,5 +2,6 @@
 
 mod damage;
 mod flips;
+mod history;
 mod read;
 mod support;

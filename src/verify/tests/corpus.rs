@@ -32,6 +32,7 @@ fn metadata(home: &Path) -> Vec<(String, String)> {
         root,
         write_gen: newest.write_gen,
         base_write_gen: newest.write_gen,
+        windows: crate::btree::Windows::Versions,
     });
     let Ok(tree) = tree else { return rows };
     let (mut txn, mut cursor) = (Txn::new(&txns).unwrap(), TreeCursor::new(&tree));

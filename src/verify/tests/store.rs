@@ -144,6 +144,7 @@ impl Store {
             root,
             write_gen: checkpoint.write_gen,
             base_write_gen: checkpoint.write_gen,
+            windows: crate::btree::Windows::Versions,
         })?;
         scan(&tree, &mut Txn::new(&txns)?)
     }
@@ -168,6 +169,7 @@ fn open(
         root,
         write_gen,
         base_write_gen: write_gen,
+        windows: crate::btree::Windows::Versions,
     })
     .unwrap();
     (tree, txns, cache)

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Result, anyhow};
 use hardwired::{
     block::{BlockManager, BlockSettings, CheckpointAction, CheckpointEntry, OpenMode},
-    btree::{PutMode, Tree, TreeCursor, TreeOpen, TreeSettings},
+    btree::{PutMode, Tree, TreeCursor, TreeOpen, TreeSettings, Windows},
     cache::{Cache, CacheLimits},
     os::LocalFileSystem,
     txn::{Isolation, Txn, TxnGlobal},
@@ -83,6 +83,7 @@ impl Engine for HardwiredCore {
             root,
             write_gen,
             base_write_gen: write_gen,
+            windows: Windows::default(),
         })?;
         let last = state.map(|(_, cookie)| entry(cookie)).into_iter().collect();
         Ok(Self { home: home.to_owned(), block, tree, txns, checkpoint: Mutex::new(last) })
