@@ -16,6 +16,7 @@ mod support;
 mod indices;
 mod oracle;
 mod program;
+mod recovery;
 
 use rstest::rstest;
 

@@ -92,7 +92,23 @@ impl Oracle {
     /// Opens, verifies every table, and reads.
     #[track_caller]
     pub(crate) fn check(home: &Path) -> Content {
-        let output = call(&["check", text(home)]);
+        Self::verified(home, "check")
+    }
+
+    /// Opens with a log, which is replayed if it must be, verifies every table, and reads.
+    #[track_caller]
+    pub(crate) fn recover(home: &Path) -> Content {
+        Self::verified(home, "recover")
+    }
+
+    /// Commits with a log, and dies without closing.
+    pub(crate) fn crash(home: &Path, seed: u64) -> Content {
+        Content::parse(&call(&["crash", text(home), &seed.to_string()]))
+    }
+
+    #[track_caller]
+    fn verified(home: &Path, command: &str) -> Content {
+        let output = call(&[command, text(home)]);
         let content = Content::parse(&output);
         for uri in content.tables.keys() {
             assert!(output.lines().any(|line| line == format!("verified {uri}")), "{uri} was not verified");
