@@ -80,25 +80,38 @@ pub(crate) fn assert_rows_equal(found: &BTreeMap<Vec<u8>, Vec<u8>>, expected: &B
     );
 }
 
+/// A database, and what either engine is to open it with: extensions, keys.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Database<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) open: &'a str,
+}
+
+impl<'a> From<&'a Path> for Database<'a> {
+    fn from(home: &'a Path) -> Self {
+        Self { home, open: "" }
+    }
+}
+
 /// Runs of `oracle.py`.
 pub(crate) struct Oracle;
 
 impl Oracle {
     /// Makes a database of a shape.
-    pub(crate) fn write(home: &Path, shape: &str, seed: u64) -> Content {
-        Content::parse(&call(&["write", text(home), shape, &seed.to_string()]))
+    pub(crate) fn write<'a>(database: impl Into<Database<'a>>, shape: &str, seed: u64) -> Content {
+        Content::parse(&call_on(database, "write", &[shape, &seed.to_string()]))
     }
 
     /// Opens, verifies every table, and reads.
     #[track_caller]
-    pub(crate) fn check(home: &Path) -> Content {
-        Self::verified(home, "check")
+    pub(crate) fn check<'a>(database: impl Into<Database<'a>>) -> Content {
+        Self::verified(&call_on(database, "check", &[]))
     }
 
     /// Opens with a log, which is replayed if it must be, verifies every table, and reads.
     #[track_caller]
     pub(crate) fn recover(home: &Path) -> Content {
-        Self::verified(home, "recover")
+        Self::verified(&call(&["recover", text(home)]))
     }
 
     /// Commits with a log, and dies without closing.
@@ -107,9 +120,8 @@ impl Oracle {
     }
 
     #[track_caller]
-    fn verified(home: &Path, command: &str) -> Content {
-        let output = call(&[command, text(home)]);
-        let content = Content::parse(&output);
+    fn verified(output: &str) -> Content {
+        let content = Content::parse(output);
         for uri in content.tables.keys() {
             assert!(output.lines().any(|line| line == format!("verified {uri}")), "{uri} was not verified");
         }
@@ -117,8 +129,8 @@ impl Oracle {
     }
 
     /// Changes rows of every table.
-    pub(crate) fn modify(home: &Path, seed: u64) -> Content {
-        Content::parse(&call(&["modify", text(home), &seed.to_string()]))
+    pub(crate) fn modify<'a>(database: impl Into<Database<'a>>, seed: u64) -> Content {
+        Content::parse(&call_on(database, "modify", &[&seed.to_string()]))
     }
 
     /// Makes the table of the tests about indices.
@@ -155,10 +167,22 @@ impl Oracle {
 }
 
 /// Runs `oracle.py`; its standard output.
+fn call_on<'a>(database: impl Into<Database<'a>>, command: &str, rest: &[&str]) -> String {
+    let Database { home, open } = database.into();
+    call_with(open, &[&[command, text(home)], rest].concat())
+}
+
 fn call(arguments: &[&str]) -> String {
+    call_with("", arguments)
+}
+
+fn call_with(open: &str, arguments: &[&str]) -> String {
     let python = std::env::var("HARDWIRED_ORACLE").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(&python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/oracle.py")).args(arguments);
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/oracle.py"))
+        .args(arguments)
+        .env("ORACLE_OPEN", open);
     let run = run(command, b"");
     assert!(
         !run.stderr.contains("No module named 'wiredtiger'"),
