@@ -19,11 +19,8 @@ mod support;
 mod indices;
 mod oracle;
 mod program;
-<<<<<<< HEAD
 mod recovery;
-=======
 mod transforms;
->>>>>>> main
 
 use rstest::rstest;
 
