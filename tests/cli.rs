@@ -248,8 +248,7 @@ fn recorded_logs_are_printed_in_the_same_form() {
                 text[from..].lines().take_while(|line| !line.contains('}')).map(str::to_owned).collect::<Vec<_>>()
             };
             assert_eq!(row(&printed), row(recorded), "{argv:?}");
-        }
-        if !words.contains(&"-m") {
+            // With redactions it isn't JSON, there or here.
             serde_json::from_str::<Json>(&printed).unwrap_or_else(|error| panic!("{argv:?}: {error}\n{printed}"));
         }
         compared += 1;
