@@ -5,9 +5,16 @@
 //!    of the queue that has been made: everything before it is in the files.
 //! 2. The *sync LSN* never passes the write LSN. It moves to what the write LSN was before the files were synced, and only
 //!    after all of them were, older ones first. So what lies before it is durable without a gap.
-//! 3. One thread syncs at a time; those who wait are served by its sync, or one of them makes the next.
+//! 3. One thread syncs at a time, the *leader*; those who wait are served by its sync, or one of them leads the next. The
+//!    leader writes out and syncs whatever has been appended by then, so a record waits for two syncs at most: the one that
+//!    is under way when it comes, and the next.
 //! 4. A slot is free again once the write LSN has passed it.
 //! 5. A failure is for ever: nothing advances after it, whoever waits gets `WT_PANIC`.
+//! 6. A *group* is those whom one sync concerns: the leader, those it serves, and those who came too late for it. A leader
+//!    waits for the next group to become as large as the last one was, because threads that commit in a loop come back at
+//!    once: without it, two of them would take turns, each waiting for the other's sync. It waits at most for a quarter of
+//!    what the last sync took, and never longer than [`PATIENCE_MAX`]; a group that stays smaller makes the next wait for
+//!    fewer. So a thread that commits alone never waits, and one that is left alone waits in vain once.
 
 use super::{LogFile, Lsn};
 use crate::{Error, Result};
@@ -15,11 +22,20 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The longest time that a leader waits for others.
+const PATIENCE_MAX: Duration = Duration::from_millis(2);
 
 /// See the module.
 pub(super) struct Progress {
     state: Mutex<State>,
+    /// A write was made, or a slot given back.
     changed: Condvar,
+    /// A sync has ended.
+    synced: Condvar,
+    /// Somebody has come to wait for a sync.
+    arrived: Condvar,
     failed: AtomicBool,
 }
 
@@ -29,6 +45,14 @@ struct State {
     write_lsn: Lsn,
     sync_lsn: Lsn,
     syncing: bool,
+    /// What those wait for who don't lead (invariant 3), in no order.
+    waiting: Vec<Lsn>,
+    /// The size of the last group (invariant 6).
+    group: usize,
+    /// How long the next leader waits for as large a group.
+    patience: Duration,
+    /// Instead of what is measured: for tests.
+    fixed_patience: Option<Duration>,
     free: Vec<usize>,
     /// The files that hold what isn't durable, and those after them: the last one is being written.
     files: VecDeque<Arc<LogFile>>,
@@ -66,12 +90,22 @@ impl Progress {
             write_lsn: start,
             sync_lsn: start,
             syncing: false,
+            waiting: Vec::new(),
+            group: 1,
+            patience: Duration::ZERO,
+            fixed_patience: None,
             free: (0..slots).collect(),
             files: VecDeque::from([file]),
             ends: VecDeque::new(),
             closed: Vec::new(),
         };
-        Self { state: Mutex::new(state), changed: Condvar::new(), failed: AtomicBool::new(false) }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            synced: Condvar::new(),
+            arrived: Condvar::new(),
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// Refuses to go on after a failure.
@@ -86,6 +120,8 @@ impl Progress {
         self.failed.store(true, Ordering::Release);
         drop(self.state.lock());
         self.changed.notify_all();
+        self.synced.notify_all();
+        self.arrived.notify_all();
         Error::panic(format!("{what}: fatal log failure: {error}"))
     }
 
@@ -153,21 +189,49 @@ impl Progress {
     /// [`Progress::sync`].
     pub(super) fn wait_turn(&self, lsn: Lsn) -> Result<Turn> {
         let mut state = self.state.lock();
+        let mut waits = false;
         loop {
             self.check()?;
             if state.sync_lsn >= lsn {
+                // The leader has taken it from those who wait.
                 return Ok(Turn::Durable);
             }
             if !state.syncing {
                 state.syncing = true;
+                if waits && let Some(at) = state.waiting.iter().position(|waiting| *waiting == lsn) {
+                    state.waiting.swap_remove(at);
+                }
                 return Ok(Turn::Sync);
             }
-            self.changed.wait(&mut state);
+            if !waits {
+                waits = true;
+                state.waiting.push(lsn);
+                self.arrived.notify_all();
+            }
+            self.synced.wait(&mut state);
+        }
+    }
+
+    /// Waits a little for others that will want a sync soon (invariant 6).
+    fn gather(&self) {
+        let mut state = self.state.lock();
+        if state.group <= 1 {
+            return;
+        }
+        let patience = state.fixed_patience.unwrap_or(state.patience);
+        let deadline = Instant::now().checked_add(patience);
+        while state.waiting.len() < state.group.saturating_sub(1) && self.check().is_ok() {
+            let Some(deadline) = deadline else { return };
+            if self.arrived.wait_until(&mut state, deadline).timed_out() {
+                return;
+            }
         }
     }
 
     /// Takes the turn: runs `write`, which puts into the files what is to become durable, then syncs them.
     pub(super) fn sync(&self, write: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.gather();
+        let started = Instant::now();
         let synced = write().and_then(|()| {
             let (goal, files) = {
                 let state = self.state.lock();
@@ -182,8 +246,11 @@ impl Progress {
         });
         let mut state = self.state.lock();
         state.syncing = false;
+        state.group = state.waiting.len().saturating_add(1);
+        state.patience = started.elapsed().checked_div(4).unwrap_or_default().min(PATIENCE_MAX);
         if let Ok(goal) = synced {
             state.sync_lsn = goal;
+            state.waiting.retain(|lsn| *lsn > goal);
             while state.files.front().is_some_and(|file| file.number < goal.file)
                 && let Some(end) = state.ends.pop_front()
                 && let Some(file) = state.files.pop_front()
@@ -192,8 +259,20 @@ impl Progress {
             }
         }
         drop(state);
-        self.changed.notify_all();
+        self.synced.notify_all();
         synced.map(drop)
+    }
+
+    /// Lets leaders wait as long as a test wants.
+    #[cfg(test)]
+    pub(super) fn set_patience(&self, patience: Duration) {
+        self.state.lock().fixed_patience = Some(patience);
+    }
+
+    /// How many wait for a sync that they don't lead.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
     }
 
     /// The files that are complete and durable, with their ends, since the last call.

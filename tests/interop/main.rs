@@ -19,6 +19,7 @@ mod support;
 mod indices;
 mod oracle;
 mod program;
+mod recovery;
 mod transforms;
 
 use rstest::rstest;

@@ -8,6 +8,8 @@
     oracle.py indices-make DIR         make the table of tests/interop/indices.rs with groups and indices
     oracle.py indices-change DIR SEED  change it and make one more index, dump all objects
     oracle.py indices-check DIR        verify it, compare every index with the table, dump
+    oracle.py crash DIR SEED           commit, with a log and some checkpoints, dump, and die without closing
+    oracle.py recover DIR              open with a log, verify every table, dump
     oracle.py version                  the engine's version
 
 A dump goes to standard output, one line a table and one line a row, raw bytes in hexadecimal:
@@ -354,6 +356,67 @@ def indices_check(home):
     connection.close()
 
 
+# --- a log -------------------------------------------------------------------------------------------------------------
+
+LOG = "log=(enabled,file_max=100KB,prealloc=false)"
+LOGGED_TABLES = {"table:bytes": U, "table:texts": "key_format=S,value_format=S", "table:numbers": "key_format=q,value_format=S" + SMALL_PAGES}
+
+
+def crash(home, seed):
+    rand = random.Random(f"crash {seed}")
+    connection = open_home(home, LOG)
+    session = connection.open_session()
+    for uri, config in LOGGED_TABLES.items():
+        session.create(uri, config)
+    cursors = {uri: session.open_cursor(uri) for uri in LOGGED_TABLES}
+    for turn in range(400):
+        session.begin_transaction()
+        for _ in range(rand.randint(1, 6)):
+            uri = rand.choice(list(LOGGED_TABLES))
+            number = rand.randint(-200, 200)
+            cursor = cursors[uri]
+            cursor.set_key({"table:bytes": text(abs(number)), "table:texts": name(number), "table:numbers": number * 1000003}[uri])
+            if rand.random() < 0.2:
+                cursor.remove()
+            elif uri == "table:bytes" and rand.random() < 0.2 and cursor.search() == 0:
+                cursor.modify([wiredtiger.Modify("changed", rand.randint(0, 9), rand.randint(0, 9))])
+            elif uri == "table:bytes":
+                cursor.set_value(noise(rand, 0, 900))
+                cursor.insert()
+            else:
+                cursor.set_value(name(rand.randint(0, 10**9)))
+                cursor.insert()
+            cursor.reset()
+        if rand.random() < 0.1:
+            session.rollback_transaction()
+        else:
+            session.commit_transaction()
+        if turn == 150 and seed:
+            session.checkpoint()
+        if turn == 300:
+            # A truncation is one operation of the log.
+            start, stop = session.open_cursor("table:numbers"), session.open_cursor("table:numbers")
+            start.set_key(-50 * 1000003)
+            stop.set_key(50 * 1000003)
+            session.truncate(None, start, stop)
+            start.close()
+            stop.close()
+            session.create("table:late", U)
+            insert_all(session, "table:late", small_rows(rand, 20))
+    session.log_flush("sync=on")
+    dump(session, sys.stdout)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def recover(home):
+    connection = wiredtiger_open(home, LOG)
+    session = connection.open_session()
+    verify_all(session, sys.stdout)
+    dump(session, sys.stdout)
+    connection.close()
+
+
 def main(arguments):
     # The package prints its own messages to standard error; a row must never wait behind them.
     match arguments:
@@ -373,6 +436,10 @@ def main(arguments):
             indices_change(home, int(seed))
         case ["indices-check", home]:
             indices_check(home)
+        case ["crash", home, seed]:
+            crash(home, int(seed))
+        case ["recover", home]:
+            recover(home)
         case ["version"]:
             print(wiredtiger.wiredtiger_version()[0])
         case _:

@@ -105,8 +105,23 @@ impl Oracle {
     /// Opens, verifies every table, and reads.
     #[track_caller]
     pub(crate) fn check<'a>(database: impl Into<Database<'a>>) -> Content {
-        let output = call_on(database, "check", &[]);
-        let content = Content::parse(&output);
+        Self::verified(&call_on(database, "check", &[]))
+    }
+
+    /// Opens with a log, which is replayed if it must be, verifies every table, and reads.
+    #[track_caller]
+    pub(crate) fn recover(home: &Path) -> Content {
+        Self::verified(&call(&["recover", text(home)]))
+    }
+
+    /// Commits with a log, and dies without closing.
+    pub(crate) fn crash(home: &Path, seed: u64) -> Content {
+        Content::parse(&call(&["crash", text(home), &seed.to_string()]))
+    }
+
+    #[track_caller]
+    fn verified(output: &str) -> Content {
+        let content = Content::parse(output);
         for uri in content.tables.keys() {
             assert!(output.lines().any(|line| line == format!("verified {uri}")), "{uri} was not verified");
         }

@@ -2,6 +2,7 @@
 
 mod commits;
 mod cursors;
+mod damage;
 mod recovery;
 mod support;
 #[cfg(all(feature = "rotn", feature = "sodium", feature = "zlib"))]

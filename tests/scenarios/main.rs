@@ -104,3 +104,12 @@ fn isolation() {
         txn::run,
     );
 }
+
+#[test]
+fn durability() {
+    replay(
+        "txn-durability.json",
+        &[("logged-table-ignores-timestamps", "timestamps"), ("read-only", "timestamps and prepared transactions")],
+        txn::run,
+    );
+}

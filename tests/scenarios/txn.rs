@@ -51,6 +51,10 @@ fn run_step(world: &mut World, step: &Json) -> Result<Json> {
     match step["op"].as_str().unwrap() {
         "open" => done(world.open(config)),
         "close" => done(world.close(config)),
+        "crash" => {
+            world.crash();
+            Ok(Json::Null)
+        }
         "open_session" => done(world.open_session(text(step, "s"), config)),
         "open_cursor" => {
             let cursor = world.session(text(step, "s")).open_cursor(text(step, "uri"), config)?;

@@ -58,6 +58,18 @@ impl World {
         self.connection.as_ref().unwrap().close(config)
     }
 
+    /// The process dies: what it had handed to the operating system is there, nothing of what comes after.
+    pub(crate) fn crash(&mut self) {
+        let copy = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(self.home.path()).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+        }
+        self.close("").unwrap();
+        self.sessions.clear();
+        self.home = copy;
+    }
+
     pub(crate) fn session(&self, name: &str) -> &'static Session {
         self.sessions.get(name).unwrap_or_else(|| panic!("no session {name}"))
     }

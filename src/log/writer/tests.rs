@@ -1,9 +1,10 @@
 use super::*;
 use crate::log::{Ending, Record, Scanner};
 use crate::os::{CrashPolicy, MemoryFileSystem, SimulatedFileSystem};
-use crate::plugin::file_system::FileSystem;
+use crate::plugin::file_system::{FileHandle, FileSystem, FileType, OpenOptions};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 fn settings() -> LogSettings {
     LogSettings {
@@ -183,4 +184,159 @@ fn old_files_go_after_a_checkpoint_and_stay_while_read() {
     log.remove_reader();
     log.maintain().unwrap();
     assert_eq!(log.directory().numbers().unwrap(), [lsn.file]);
+}
+
+/// A simulated file system whose syncs of log files are counted, and wait while the test holds them.
+#[derive(Clone)]
+struct HeldFileSystem {
+    files: SimulatedFileSystem,
+    /// Syncs that have begun, and how many of them may end.
+    syncs: Arc<Mutex<(usize, usize)>>,
+}
+
+struct HeldFile {
+    file: Arc<dyn FileHandle>,
+    syncs: Arc<Mutex<(usize, usize)>>,
+}
+
+impl HeldFileSystem {
+    fn new() -> Self {
+        Self { files: SimulatedFileSystem::new(), syncs: Arc::new(Mutex::new((0, usize::MAX))) }
+    }
+
+    /// Counts from 0, and holds every sync.
+    fn hold(&self) {
+        *self.syncs.lock() = (0, 0);
+    }
+
+    /// Lets `count` of the syncs end, counted from the holding on.
+    fn let_end(&self, count: usize) {
+        self.syncs.lock().1 = count;
+    }
+
+    fn begun(&self) -> usize {
+        self.syncs.lock().0
+    }
+}
+
+impl FileSystem for HeldFileSystem {
+    fn directory_list(&self, directory: &Path, prefix: &str) -> Result<Vec<String>> {
+        self.files.directory_list(directory, prefix)
+    }
+    fn exists(&self, path: &Path) -> Result<bool> {
+        self.files.exists(path)
+    }
+    fn open(&self, path: &Path, file_type: FileType, options: OpenOptions) -> Result<Arc<dyn FileHandle>> {
+        let file = self.files.open(path, file_type, options)?;
+        let held = HeldFile { file: Arc::clone(&file), syncs: Arc::clone(&self.syncs) };
+        Ok(if file_type == FileType::Log { Arc::new(held) } else { file })
+    }
+    fn remove(&self, path: &Path, durable: bool) -> Result<()> {
+        self.files.remove(path, durable)
+    }
+    fn rename(&self, from: &Path, to: &Path, durable: bool) -> Result<()> {
+        self.files.rename(from, to, durable)
+    }
+    fn size(&self, path: &Path) -> Result<u64> {
+        self.files.size(path)
+    }
+}
+
+impl FileHandle for HeldFile {
+    fn path(&self) -> &Path {
+        self.file.path()
+    }
+    fn lock(&self, lock: bool) -> Result<()> {
+        self.file.lock(lock)
+    }
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.file.read(offset, buffer)
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        self.file.write(offset, data)
+    }
+    fn size(&self) -> Result<u64> {
+        self.file.size()
+    }
+    fn sync(&self) -> Result<()> {
+        let number = {
+            let mut syncs = self.syncs.lock();
+            syncs.0 += 1;
+            syncs.0
+        };
+        wait_until("a sync may end", || self.syncs.lock().1 >= number);
+        self.file.sync()
+    }
+    fn truncate(&self, length: u64) -> Result<()> {
+        self.file.truncate(length)
+    }
+}
+
+#[track_caller]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..60_000 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{what}: not within a minute");
+}
+
+/// While one thread syncs, any number comes to wait; one more sync serves them all, and all of them are durable.
+#[test]
+fn all_who_wait_share_one_sync() {
+    const WAITING: u64 = 24;
+    let files = HeldFileSystem::new();
+    let log = start(Arc::new(files.clone()), settings());
+    files.hold();
+    let log = &log;
+    std::thread::scope(|scope| {
+        scope.spawn(move || log.commit(&commit_record(0, 100), Some(true)).unwrap());
+        wait_until("the first syncs", || files.begun() == 1);
+        for txn in 1..=WAITING {
+            scope.spawn(move || log.commit(&commit_record(txn, 100), Some(true)).unwrap());
+        }
+        wait_until("all wait", || log.progress.waiting() == WAITING as usize);
+        assert_eq!(files.begun(), 1);
+        files.let_end(usize::MAX);
+    });
+    assert_eq!(files.begun(), 2, "syncs for {} commits", WAITING + 1);
+    let (found, _) = read(Arc::new(files.files.crash(CrashPolicy::LoseUnsynced)));
+    let mut found: Vec<u64> = found.into_values().collect();
+    found.sort_unstable();
+    assert_eq!(found, (0..=WAITING).collect::<Vec<_>>());
+}
+
+/// Two threads that commit in a loop don't take turns: who leads waits for the other to come back.
+#[test]
+fn a_leader_waits_for_as_many_as_there_were_and_not_for_ever() {
+    let files = HeldFileSystem::new();
+    let log = start(Arc::new(files.clone()), settings());
+    log.progress.set_patience(Duration::from_secs(600));
+    files.hold();
+    let log = &log;
+    let commit = |txn| move || log.commit(&commit_record(txn, 100), Some(true)).unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(commit(1));
+        wait_until("the first syncs", || files.begun() == 1);
+        let second = scope.spawn(commit(2));
+        wait_until("the second waits", || log.progress.waiting() == 1);
+        files.let_end(1);
+        first.join().unwrap();
+        // The second leads now, and would wait for ten minutes if the first didn't come back.
+        wait_until("the second leads", || log.progress.waiting() == 0);
+        let first = scope.spawn(commit(3));
+        wait_until("both are in one sync", || files.begun() == 2 && log.progress.waiting() == 1);
+        files.let_end(usize::MAX);
+        first.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(files.begun(), 2, "syncs for 3 commits");
+        // Alone again: one wait in vain, then none.
+        log.progress.set_patience(Duration::from_millis(1));
+        scope.spawn(commit(4)).join().unwrap();
+        log.progress.set_patience(Duration::from_secs(600));
+        scope.spawn(commit(5)).join().unwrap();
+        assert_eq!(files.begun(), 4);
+    });
 }
