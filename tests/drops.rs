@@ -62,9 +62,13 @@ fn make(session: &Session, object: &str) -> Result<()> {
 /// The rows of the application's objects, and their files.
 fn left(home: &Path, session: &Session) -> (Vec<String>, Vec<String>) {
     let mut cursor = session.open_cursor("metadata:", "").unwrap();
-    let keys = cursor.range::<String, String>(..).unwrap().map(|row| row.unwrap().0);
+    let mut keys = Vec::new();
+    while cursor.next().unwrap() {
+        keys.push(cursor.get_key::<String>().unwrap());
+    }
     let engines = ["metadata:", "file:WiredTigerHS.wt"];
-    let mut rows: Vec<_> = keys.filter(|key| !key.starts_with("system:") && !engines.contains(&&**key)).collect();
+    let mut rows: Vec<_> =
+        keys.into_iter().filter(|key| !key.starts_with("system:") && !engines.contains(&&**key)).collect();
     rows.sort();
     let names = std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let is_data = |name: &String| (name.ends_with(".wt") || name.ends_with(".wti")) && !name.starts_with("WiredTiger");

@@ -284,7 +284,7 @@ fn the_mock_speaks_at_its_verbose_level() {
             let refused = hardwired::wiredtiger_open(other.path(), Some(Arc::clone(&said) as _), &config).unwrap_err();
             assert_eq!(refused.code(), ErrorCode::EINVAL, "{refused}");
             let errors: Vec<_> = said.take().into_iter().filter(|line| line.starts_with("[ERROR]")).collect();
-            let expected = ["[ERROR] load_key_blob: the stored key is not N this provider"];
+            let expected = ["[ERROR] load_key_blob: the stored key is not one of N provider"];
             assert_eq!(errors, if text { &expected[..] } else { &[] }, "{level}");
         }
     }

@@ -296,6 +296,8 @@ const DROP: &[Entry] = &[
 
 const OPEN_CURSOR: &[Entry] = &[
     ("append", NO_RECORDS),
+    // Refused where the cursor is opened: first comes whether the value is one at all.
+    ("bulk", Supported),
     ("checkpoint", Supported),
     ("checkpoint_use_history", NO_TIMESTAMPS),
     ("checkpoint_wait", OFF),

@@ -169,7 +169,7 @@ const PLACES: &[(&str, &[Place])] = &[
     (
         "WT_SESSION.open_cursor",
         &[
-            (&["checkpoint", "dump"], "cursor/open.rs", "config.text_or(\"{}\""),
+            (&["bulk", "checkpoint", "dump"], "cursor/open.rs", "config.text_or(\"{}\""),
             (&["overwrite", "raw", "readonly"], "cursor/open.rs", "config.bool_or(\"{}\""),
         ],
     ),
