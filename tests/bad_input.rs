@@ -267,6 +267,56 @@ fn a_home_that_is_no_directory_is_named() {
     assert!(error.to_string().contains(place.path().to_str().unwrap()), "{error}");
 }
 
+/// The program with the rights of a user who may only read: the tests' own user may be the one that may everything.
+#[cfg(unix)]
+fn as_a_reader(home: &Path, arguments: &[&str]) -> std::process::Output {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY: u32 = 65534;
+    let tools = tempfile::tempdir().unwrap();
+    let program = tools.path().join("hardwired");
+    std::fs::copy(env!("CARGO_BIN_EXE_hardwired"), &program).unwrap();
+    std::fs::set_permissions(tools.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&program);
+    if std::fs::metadata(home).unwrap().uid() == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.arg("-h").arg(home).args(arguments).output().unwrap()
+}
+
+#[cfg(unix)]
+#[rstest]
+#[case::of_a_database(true, &["create", "-c", "key_format=S", "table:x"])]
+#[case::of_a_database_that_is_only_listed(true, &["list"])]
+#[case::of_a_database_opened_for_reading(true, &["-R", "list"])]
+#[case::without_a_database(false, &["create", "table:x"])]
+fn a_home_that_is_not_writable_is_named_and_left_alone(#[case] has_database: bool, #[case] arguments: &[&str]) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let home = if has_database { database() } else { tempfile::tempdir().unwrap() };
+    let before = files(home.path());
+    for path in before.keys() {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o444)).unwrap();
+    }
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o555)).unwrap();
+    let output = as_a_reader(home.path(), arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{output:?}");
+    let file = home.path().join("WiredTiger.lock");
+    assert!(errors.contains(file.to_str().unwrap()) && errors.contains("Permission denied"), "{errors}");
+    assert_eq!(files(home.path()), before);
+    // Given the rights, nothing of the attempt is in the way.
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    for path in before.keys() {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o644)).unwrap();
+    }
+    let connection = open(home.path(), "create").unwrap();
+    if has_database {
+        assert_eq!(rows_of(&connection), 100);
+    }
+}
+
 #[rstest]
 #[case("create,nosuch=1", "unknown configuration key 'nosuch'")]
 #[case("create,cache_size=1", "Value too small for key 'cache_size' the minimum is 1048576")]
@@ -308,6 +358,37 @@ fn a_refused_create_leaves_nothing(#[case] uri: &str, #[case] config: &str, #[ca
     session.create("table:t2", "key_format=S,value_format=S").unwrap();
 }
 
+/// What a call asks for and isn't built is an error that names it, in every method.
+#[test]
+fn an_option_that_is_not_built_is_refused_by_name_in_every_call() {
+    let home = database();
+    let connection = open(home.path(), "").unwrap();
+    let session = connection.open_session("").unwrap();
+    let refused = |option: &str, result: Result<()>| {
+        let error = result.err().unwrap_or_else(|| panic!("{option} was accepted"));
+        assert_eq!(error.code(), ErrorCode::ENOTSUP, "{option}: {error}");
+        assert!(error.to_string().contains(option), "{option}: {error}");
+    };
+    refused("ignore_cache_size", connection.open_session("ignore_cache_size=true").map(drop));
+    refused("ignore_cache_size", session.reconfigure("ignore_cache_size=true"));
+    refused("write_timestamp_usage", session.create("table:n", "key_format=S,write_timestamp_usage=ordered"));
+    refused("assert.read_timestamp", session.create("table:n", "key_format=S,assert=(read_timestamp=always)"));
+    refused("import.enabled", session.create("file:n.wt", "import=(enabled)"));
+    refused("assert.write_timestamp", session.alter("table:t", "assert=(write_timestamp=on)"));
+    refused("prefix_search", session.open_cursor("table:t", "prefix_search=true").map(drop));
+    refused("next_random", session.open_cursor("table:t", "next_random=true").map(drop));
+    refused("debug.checkpoint_cleanup", session.checkpoint("debug=(checkpoint_cleanup=true)"));
+    refused("dump_tree_shape", session.verify("table:t", "dump_tree_shape=true"));
+    refused("operation_timeout_ms", session.begin_transaction("operation_timeout_ms=5"));
+    session.begin_transaction("").unwrap();
+    refused("operation_timeout_ms", session.commit_transaction("operation_timeout_ms=5"));
+    refused("debug_mode", connection.reconfigure("debug_mode=(cursor_copy=true)"));
+    // Saying the default is no wish.
+    session.create("table:n", "key_format=S,value_format=S,write_timestamp_usage=none,import=(enabled=false)").unwrap();
+    session.open_cursor("table:t", "prefix_search=false,next_random=false,bulk=0").unwrap();
+    assert_eq!(rows_of(&connection), 100);
+}
+
 #[test]
 fn keys_and_values_of_the_wrong_format_change_nothing() {
     let home = database();
@@ -326,6 +407,37 @@ fn keys_and_values_of_the_wrong_format_change_nothing() {
     assert!(cursor.get_value::<u64>().is_err());
     assert!(cursor.get_value::<String>().is_ok(), "a wrong type costs nothing");
     drop(cursor);
+    assert_eq!(rows_of(&connection), 100);
+}
+
+#[test]
+fn keys_and_values_that_are_too_large_change_nothing() {
+    /// The largest item, and a little more (API specification, section 8).
+    const MOST: usize = 4_294_966_271;
+    let home = database();
+    let connection = open(home.path(), "").unwrap();
+    let session = connection.open_session("").unwrap();
+    session.create("table:raw", "key_format=u,value_format=u").unwrap();
+    let text = format!("item size of {} exceeds the maximum supported WiredTiger size of {MOST}", MOST + 1);
+    // Memory that nobody touches: the system gives it when it is written, and nothing of it is copied.
+    let large = vec![0; MOST + 1];
+    let mut cursor = session.open_cursor("table:raw", "").unwrap();
+    let key = cursor.set_key_raw(&large).unwrap_err();
+    assert_eq!((key.code(), key.to_string()), (ErrorCode::EINVAL, text.clone()));
+    assert_eq!(cursor.search().unwrap_err().to_string(), "requires key be set");
+    cursor.set_key_raw(b"k").unwrap();
+    let value = cursor.set_value_raw(&large).unwrap_err();
+    assert_eq!((value.code(), value.to_string()), (ErrorCode::EINVAL, text));
+    assert_eq!(cursor.insert().unwrap_err().to_string(), "requires value be set");
+    // The same cursor goes on, outside and inside a transaction.
+    session.begin_transaction("").unwrap();
+    cursor.set_key_raw(b"k").unwrap();
+    cursor.set_value_raw(b"v").unwrap();
+    cursor.insert().unwrap();
+    session.commit_transaction("").unwrap();
+    drop(cursor);
+    session.checkpoint("").unwrap();
+    session.verify("table:raw", "").unwrap();
     assert_eq!(rows_of(&connection), 100);
 }
 

@@ -203,3 +203,89 @@ fn the_mock_keeps_its_key_across_reopening() {
     connection.open_session("").unwrap().checkpoint("").unwrap();
     assert_eq!(row(&connection).unwrap(), kept);
 }
+
+/// Keeps what the engine says, without time, process and thread.
+#[cfg(feature = "kek-mock")]
+#[derive(Default)]
+struct Said(std::sync::Mutex<Vec<String>>);
+
+#[cfg(feature = "kek-mock")]
+impl Said {
+    /// The lines of extensions since the last call: level, function and text.
+    fn take(&self) -> Vec<String> {
+        let lines = std::mem::take(&mut *self.0.lock().unwrap());
+        let of_extension = lines.iter().filter_map(|line| line.split_once("[WT_VERB_EXTENSION]"));
+        of_extension
+            .map(|(_, rest)| {
+                let (level, text) = rest.split_once(": ").unwrap();
+                let (pointer, text) = text.split_once(", ").expect("it begins with the provider's address");
+                assert!(pointer.starts_with("0x"), "{pointer}");
+                // Keys are of random length.
+                let words: Vec<_> = text.split(' ').collect();
+                let of = |at: usize| at.checked_sub(1).is_some_and(|before| words[before] == "of");
+                let words = words.iter().enumerate().map(|(at, word)| if of(at) { "N" } else { *word });
+                format!("{level} {}", words.collect::<Vec<_>>().join(" "))
+            })
+            .collect()
+    }
+}
+
+#[cfg(feature = "kek-mock")]
+impl hardwired::EventHandler for Said {
+    fn handle_error(&self, _: i32, message: &str) -> Result<()> {
+        self.0.lock().unwrap().push(message.to_owned());
+        Ok(())
+    }
+    fn handle_message(&self, message: &str) -> Result<()> {
+        self.0.lock().unwrap().push(message.to_owned());
+        Ok(())
+    }
+}
+
+/// The provider's `verbose` decides what it says; the engine's `verbose` only what it passes on of the details.
+#[cfg(feature = "kek-mock")]
+#[test]
+fn the_mock_speaks_at_its_verbose_level() {
+    const OPEN: &str = "[INFO] open: key_expires=43200";
+    const NOTHING: &str = "[INFO] load_key_blob: no stored key, using the default key";
+    const NEW: &str = "[INFO] get_key_blob: new key of N bytes";
+    const STORED: &str = "[INFO] get_key_complete: key of N bytes stored, lsn 1";
+    const UNCHANGED: &str = "[DEBUG_1] get_key_blob: key unchanged";
+    for (mock, engine, expected) in [
+        ("", "", vec![OPEN, NOTHING, NEW, STORED]),
+        ("verbose=0", "", vec![OPEN, NOTHING, NEW, STORED]),
+        ("verbose=-1", "", vec![]),
+        ("verbose=-3", "verbose=[all:5]", vec![]),
+        ("verbose=1", "", vec![OPEN, NOTHING, NEW, STORED]),
+        ("verbose=1", "verbose=[extension:1]", vec![OPEN, NOTHING, NEW, STORED, UNCHANGED]),
+        ("verbose=5", "verbose=[all:5]", vec![OPEN, NOTHING, NEW, STORED, UNCHANGED]),
+        ("verbose=0", "verbose=[all:5]", vec![OPEN, NOTHING, NEW, STORED]),
+    ] {
+        let (home, said) = (tempfile::tempdir().unwrap(), Arc::new(Said::default()));
+        let open = |more: &str, mock: &str| {
+            let config = format!("{more},extensions=[kek-mock=(early_load=true,config=\"{mock}\")],{engine}");
+            hardwired::wiredtiger_open(home.path(), Some(Arc::clone(&said) as _), &config)
+        };
+        let connection = open("create", mock).unwrap();
+        let session = connection.open_session("").unwrap();
+        session.checkpoint("").unwrap();
+        session.checkpoint("").unwrap();
+        assert_eq!(said.take(), expected, "{mock} {engine}");
+        drop(session);
+        drop(connection);
+        said.take();
+        // A key that isn't the mock's own: an error message at every level but below errors.
+        let other = tempfile::tempdir().unwrap();
+        give(Ok(b"not of the mock"));
+        drop(self::open(other.path()).unwrap());
+        calls();
+        for (level, text) in [(mock, true), ("verbose=-4", false)] {
+            let config = format!("extensions=[kek-mock=(early_load=true,config=\"{level}\")]");
+            let refused = hardwired::wiredtiger_open(other.path(), Some(Arc::clone(&said) as _), &config).unwrap_err();
+            assert_eq!(refused.code(), ErrorCode::EINVAL, "{refused}");
+            let errors: Vec<_> = said.take().into_iter().filter(|line| line.starts_with("[ERROR]")).collect();
+            let expected = ["[ERROR] load_key_blob: the stored key is not one of N provider"];
+            assert_eq!(errors, if text { &expected[..] } else { &[] }, "{level}");
+        }
+    }
+}

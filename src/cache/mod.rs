@@ -37,6 +37,19 @@ impl CacheLimits {
         let percent = |percent: u64| (u128::from(size) * u128::from(percent) / 100) as u64;
         Self { size, target: percent(80), trigger: percent(95), dirty_target: percent(5), dirty_trigger: percent(20) }
     }
+
+    /// The limits for what pages ask the allocator for, which takes so many percent more than it gives
+    /// (`cache_overhead`).
+    pub fn with_overhead(self, percent: u64) -> Self {
+        let net = |bytes: u64| (u128::from(bytes) * 100 / (100 + u128::from(percent))) as u64;
+        Self {
+            size: net(self.size),
+            target: net(self.target),
+            trigger: net(self.trigger),
+            dirty_target: net(self.dirty_target),
+            dirty_trigger: net(self.dirty_trigger),
+        }
+    }
 }
 
 /// Writers of leaf pages that are kept at most, and how large their buffers may be.
@@ -254,5 +267,19 @@ impl Cache {
         self.stopping.store(true, Ordering::Release);
         *self.wake.lock() = true;
         self.wake_signal.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overhead_leaves_less_of_the_cache_to_pages() {
+        let limits = CacheLimits::of_size(108 << 20);
+        assert_eq!(limits.with_overhead(0), limits);
+        assert_eq!(limits.with_overhead(8).size, 100 << 20);
+        let most = CacheLimits { size: u64::MAX, ..limits }.with_overhead(30);
+        assert!(most.size < u64::MAX && most.trigger < limits.trigger && most.dirty_target < limits.dirty_target);
     }
 }

@@ -73,6 +73,15 @@ pub fn refuse(method: &Method, config: Config<'_>) -> Result<()> {
     Ok(())
 }
 
+/// As [`refuse`], for a call of a session or connection. A method without a table is not built at all for the engine's own
+/// objects, and says so itself, after the checks that come first.
+///
+/// # Errors
+/// As [`refuse`].
+pub fn refuse_call(method: &Method, config: &str) -> Result<()> {
+    if table::of(method.name).is_empty() { Ok(()) } else { refuse(method, Config::single(config)) }
+}
+
 /// As [`refuse`], for the whole stack of `wiredtiger_open` without the defaults; the error says so if the option comes
 /// from the file that an earlier open has written.
 ///
@@ -153,7 +162,10 @@ fn is_default(key: &Key, value: Item<'_>) -> bool {
         _ => {
             // The word `none` and nothing at all are the same for names.
             let default = default.and_then(Result::ok).map_or("", |(text, _)| text.text());
-            [key.default, default].contains(&value.text()) || (value.name().is_none() && matches!(default, "" | "none"))
+            let is_off = key.default == "false" && value.text() == "0";
+            is_off
+                || [key.default, default].contains(&value.text())
+                || (value.name().is_none() && matches!(default, "" | "none"))
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::block::{BlockManager, KeyedEncryptor};
 use crate::cache::{Cache, CacheLimits};
 use crate::checkpoint::{self, Request};
 use crate::config::settings::ConnectionSettings;
-use crate::config::sources::{READONLY_OVERLAY, Sources, file_text};
+use crate::config::sources::{READONLY_OVERLAY, Sources, file_text, refuse_privileged};
 use crate::config::{merge, metadata};
 use crate::event::{Category, DefaultHandler, EventHandler, GeneralEvent, Level, Messenger, Origin, SystemClock};
 use crate::extensions::{ExtensionTable, Given, LoadedExtensions, linked};
@@ -54,6 +54,8 @@ pub(super) struct OpenCall<'a> {
 }
 
 const CALL: &str = "wiredtiger_open";
+/// The environment's configuration.
+const CONFIG_VARIABLE: &str = "WIREDTIGER_CONFIG";
 /// The metadata file's allocation size in bytes.
 const METADATA_ALLOCATION: u32 = 4096;
 
@@ -133,7 +135,12 @@ fn environment(config: &str) -> Result<Zeroizing<String>> {
     if !Config::single(config).bool_or("use_environment", true)? {
         return Ok(Zeroizing::default());
     }
-    Ok(Zeroizing::new(std::env::var("WIREDTIGER_CONFIG").unwrap_or_default()))
+    let text = std::env::var(CONFIG_VARIABLE).unwrap_or_default();
+    let may_use = || Config::single(config).bool_or("use_environment_priv", false);
+    if !text.is_empty() && crate::os::is_privileged() && !may_use()? {
+        return Err(refuse_privileged(CONFIG_VARIABLE));
+    }
+    Ok(Zeroizing::new(text))
 }
 
 /// What the configuration comes to.
@@ -395,7 +402,7 @@ impl Opening<'_> {
     }
 
     fn cache_limits(&self) -> CacheLimits {
-        let eviction = &self.settings.eviction;
+        let (eviction, overhead) = (&self.settings.eviction, self.settings.cache_overhead_percent);
         CacheLimits {
             size: self.settings.cache_size,
             target: eviction.target,
@@ -403,6 +410,7 @@ impl Opening<'_> {
             dirty_target: eviction.dirty_target,
             dirty_trigger: eviction.dirty_trigger,
         }
+        .with_overhead(overhead)
     }
 
     /// The files of a new database; the turtle, which makes it one, comes last.

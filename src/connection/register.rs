@@ -7,6 +7,7 @@
 //! Source: extensions specification, sections 2.2, 3 and 8.
 
 use super::{Connection, ConnectionInner};
+use crate::config::built;
 use crate::extensions::{Instance, LoadedExtensions};
 use crate::plugin::collator::Collator;
 use crate::plugin::compressor::Compressor;
@@ -15,6 +16,7 @@ use crate::plugin::encryptor::Encryptor;
 use crate::plugin::file_system::FileSystem;
 use crate::plugin::services::Services;
 use crate::plugin::storage_source::StorageSource;
+use crate::schema::is_built_in;
 use crate::{Error, ErrorCode, Result};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -142,12 +144,15 @@ impl Connection {
 }
 
 impl ConnectionInner {
-    /// Checks the configuration of a call on `uri` (empty for a call that has none), with the keys that were added.
+    /// Checks the configuration of a call on `uri` (empty for a call that has none), with the keys that were added, and
+    /// refuses what isn't built. What a data source does with its configuration is the source's to say.
     pub(crate) fn check_config(&self, method: &str, uri: &str, config: &str) -> Result<()> {
         if config.is_empty() {
             return Ok(());
         }
-        self.db.added_keys.check(crate::session::method(method)?, uri, config)
+        let method = crate::session::method(method)?;
+        self.db.added_keys.check(method, uri, config)?;
+        if uri.is_empty() || is_built_in(uri) { built::refuse_call(method, config) } else { Ok(()) }
     }
 
     /// A call's configuration over the defaults that the application has changed.

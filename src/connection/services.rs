@@ -75,7 +75,8 @@ impl Messages for ConnectionServices {
             MessageLevel::Error => return self.messenger.category_error(Category::Extension, text),
             MessageLevel::Warning => Level::Warning,
             MessageLevel::Notice => Level::Notice,
-            MessageLevel::Info => Level::Info,
+            // Extensions filter these themselves, as WiredTiger's `msg_printf` leaves it to them.
+            MessageLevel::Info => return self.messenger.category_message(Category::Extension, Level::Info, text),
             other => Level::Debug(u8::try_from(other as i8).unwrap_or(1)),
         };
         self.messenger.message(Origin::default(), Category::Extension, level, || text.to_owned());

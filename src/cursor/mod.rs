@@ -56,6 +56,18 @@ fn item_too_large(size: u64) -> Error {
     Error::invalid(format!("item size of {size} exceeds the maximum supported WiredTiger size of {MAX_ITEM_SIZE}"))
 }
 
+/// Copies a key or value, unless it is too large to be one: then its memory isn't even touched.
+#[inline]
+fn copy_item(item: &[u8], most: u64, out: &mut Vec<u8>) -> Result<()> {
+    match u64::try_from(item.len()) {
+        Ok(size) if size <= most => {
+            out.extend_from_slice(item);
+            Ok(())
+        }
+        size => Err(item_too_large(size.unwrap_or(u64::MAX))),
+    }
+}
+
 /// A cursor of a session. Dropping it closes it.
 pub struct Cursor<'session> {
     session: &'session Session,
@@ -130,10 +142,8 @@ impl<'session> Cursor<'session> {
     /// As [`Cursor::set_key`].
     #[inline]
     pub fn set_key_raw(&mut self, key: &[u8]) -> Result<()> {
-        self.fill_key(|_, out| {
-            out.extend_from_slice(key);
-            Ok(())
-        })
+        let most = self.texts.most_bytes();
+        self.fill_key(|_, out| copy_item(key, most, out))
     }
 
     /// Sets the value: one value, a tuple, or a byte string for raw cursors.
@@ -150,10 +160,8 @@ impl<'session> Cursor<'session> {
     /// As [`Cursor::set_value`].
     #[inline]
     pub fn set_value_raw(&mut self, value: &[u8]) -> Result<()> {
-        self.fill_value(|_, out| {
-            out.extend_from_slice(value);
-            Ok(())
-        })
+        let most = self.texts.most_bytes();
+        self.fill_value(|_, out| copy_item(value, most, out))
     }
 
     /// Sets key and value of a dump cursor from lines of a dump.

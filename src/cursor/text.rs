@@ -24,6 +24,12 @@ impl Texts {
         self.format
     }
 
+    /// The largest key or value that the application may give, in bytes. The text of one is longer than itself.
+    #[inline]
+    pub(super) fn most_bytes(&self) -> u64 {
+        if self.format.is_some() { u64::MAX } else { super::MAX_ITEM_SIZE }
+    }
+
     /// The cursor is about to move.
     #[inline]
     pub(super) fn clear(&mut self) {

@@ -110,6 +110,11 @@ impl Messenger {
         self.deliver(Origin::default(), category, Level::Error, 0, text);
     }
 
+    /// Reports a message of a category whether it wants it or not: somebody else has decided that.
+    pub fn category_message(&self, category: Category, level: Level, text: &str) {
+        self.deliver(Origin::default(), category, level, 0, text);
+    }
+
     /// Reports an error value: its number and its text. The results of a program's normal course (`WT_NOTFOUND`,
     /// `WT_DUPLICATE_KEY`, `WT_ROLLBACK` and `WT_PREPARE_CONFLICT`) are no messages.
     pub fn report(&self, origin: Origin<'_>, error: &Error) {

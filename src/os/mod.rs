@@ -11,10 +11,12 @@ mod local;
 mod lock;
 mod memory;
 pub(crate) mod page_memory;
+mod privilege;
 mod simulated;
 
 pub use local::LocalFileSystem;
 pub use memory::MemoryFileSystem;
+pub(crate) use privilege::is_privileged;
 pub use simulated::{CrashPolicy, SimulatedFileSystem};
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::plugin::config::{Config, ConfigParser};
 use crate::plugin::error::SubLevel;
 use crate::tiered::{self, TREE_PREFIX};
 use crate::{Error, ErrorCode, Result};
+use parking_lot::{Mutex, MutexGuard};
 
 impl Database {
     /// Merges settings into the rows of an object.
@@ -48,6 +49,7 @@ impl Database {
         for uri in rows {
             let old = self.catalog.require(uri)?;
             let new = collapse(&[&old, config])?;
+            self.refuse_change_of_logging(uri, &old, &new)?;
             if new != old {
                 changed.push((uri.as_str(), new));
             }
@@ -65,6 +67,15 @@ impl Database {
         Ok(())
     }
 
+    /// Whether its changes are logged is settled for a file when it is opened.
+    fn refuse_change_of_logging(&self, uri: &str, old: &str, new: &str) -> Result<()> {
+        let logged = |row| Config::single(row).bool_or("log.enabled", true);
+        if self.txns.log().is_none() || self.open_handle(uri).is_none() || logged(old)? == logged(new)? {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!("{uri}: log=(enabled) of a file that is open can't be changed yet")))
+    }
+
     /// Drops an object with its files.
     pub(crate) fn drop_object(&self, uri: &str, config: &str) -> Result<()> {
         check_kind(uri)?;
@@ -79,8 +90,10 @@ impl Database {
                  objects is enabled",
             ));
         }
-        let _checkpoint = self.checkpoint_lock.lock();
-        let _schema = self.schema_lock.lock();
+        let waits = config.bool_or("lock_wait", true)?;
+        let waits_for_checkpoint = waits && config.bool_or("checkpoint_wait", true)?;
+        let _checkpoint = lock(&self.checkpoint_lock, waits_for_checkpoint, CHECKPOINT_LOCK)?;
+        let _schema = lock(&self.schema_lock, waits, SCHEMA_LOCK)?;
         let parts = match self.parts_of(uri) {
             Err(Error::NotFound) if force => return Ok(()),
             parts => parts?,
@@ -160,6 +173,20 @@ impl Database {
     }
 }
 
+/// What a lock that is taken is called, and the sub-level of the error that says so.
+type LockName = (&'static str, SubLevel);
+const CHECKPOINT_LOCK: LockName =
+    ("another thread is currently holding the checkpoint lock", SubLevel::CONFLICT_CHECKPOINT_LOCK);
+const SCHEMA_LOCK: LockName = ("another thread is currently holding the schema lock", SubLevel::CONFLICT_SCHEMA_LOCK);
+
+/// Takes a lock; `EBUSY` if the call may not wait for it.
+fn lock<'a>(lock: &'a Mutex<()>, waits: bool, (text, sub_level): LockName) -> Result<MutexGuard<'a, ()>> {
+    if waits {
+        return Ok(lock.lock());
+    }
+    lock.try_lock().ok_or_else(|| Error::with_sub_level(ErrorCode::EBUSY, sub_level, text))
+}
+
 /// Refuses URIs that have no rows to change.
 fn check_kind(uri: &str) -> Result<()> {
     let kind = uri.split_once(':').map_or("", |(kind, _)| kind);
@@ -170,5 +197,24 @@ fn check_kind(uri: &str) -> Result<()> {
             Err(Error::unsupported(format!("unsupported object operation: {uri}")))
         }
         _ => Err(Error::unsupported(format!("unknown object type: {uri}"))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drop_that_may_not_wait_says_which_lock_is_taken() {
+        let taken = Mutex::new(());
+        let _guard = taken.lock();
+        for (name, sub_level) in
+            [(CHECKPOINT_LOCK, SubLevel::CONFLICT_CHECKPOINT_LOCK), (SCHEMA_LOCK, SubLevel::CONFLICT_SCHEMA_LOCK)]
+        {
+            let error = lock(&taken, false, name).unwrap_err();
+            assert_eq!((error.code(), error.sub_level()), (ErrorCode::EBUSY, sub_level));
+        }
+        assert!(lock(&Mutex::new(()), false, SCHEMA_LOCK).is_ok() && lock(&Mutex::new(()), true, SCHEMA_LOCK).is_ok());
     }
 }

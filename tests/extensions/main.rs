@@ -6,3 +6,4 @@ mod methods;
 mod probes;
 mod registration;
 mod services;
+mod threads;

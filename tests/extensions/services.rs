@@ -110,13 +110,15 @@ fn messages_have_the_extensions_category_and_are_filtered_by_level() {
     services.message(MessageLevel::Error, "went wrong");
     services.message(MessageLevel::Warning, "take care");
     services.message(MessageLevel::Notice, "look here");
-    services.message(MessageLevel::Info, "not wanted");
+    services.message(MessageLevel::Info, "by the way");
+    services.message(MessageLevel::Debug1, "not wanted");
     let said = lines.take();
-    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(said.len(), 4, "{said:?}");
     for (line, end) in said.iter().zip([
         "[WT_VERB_EXTENSION][ERROR]: went wrong",
         "[WT_VERB_EXTENSION][WARNING]: take care",
         "[WT_VERB_EXTENSION][NOTICE]: look here",
+        "[WT_VERB_EXTENSION][INFO]: by the way",
     ]) {
         assert!(line.ends_with(end), "{line}");
     }

@@ -342,9 +342,10 @@ pub enum MessageLevel {
     Warning = -2,
     /// A rare event worth knowing.
     Notice = -1,
-    /// Normal information.
+    /// Normal information: delivered whatever `verbose` says, as what WiredTiger's extensions say with `msg_printf`. An
+    /// extension with more to say than an application may want filters it with an option of its own.
     Info = 0,
-    /// Details, first level.
+    /// Details, first level: delivered if `verbose` asks for the category `extension` at this level, as the next ones.
     Debug1 = 1,
     /// Details, second level.
     Debug2 = 2,

@@ -10,8 +10,12 @@ const PACE: Built = NoEffect("changes how fast something is done, not what");
 const LIMIT: Built = NoEffect("sizes a table that has no fixed size here");
 const LABEL: Built = NoEffect("a name or note that nothing depends on");
 const NO_TIMESTAMPS: Built = NoEffect("only matters with timestamps or prepared transactions, and those are refused");
-const SPACE: Built = NoEffect("saves space in files when written; either form is valid and is read");
 const STRICTER: Built = NoEffect("allows less than is always done here");
+const THREADS: Built = NoEffect("one thread evicts, and those that fill the cache help it");
+const UPDATES: Built = NoEffect("updates count among the dirty bytes, and the levels of those hold");
+const NO_WAITS: Built =
+    NoEffect("operations help with eviction for a bounded time and never wait for room in the cache");
+const NO_RECORDS: Built = NoEffect("only matters for record numbers, and column stores are refused");
 
 /// The table of a method or metadata kind.
 pub(in crate::config) fn of(method: &str) -> &'static [Entry] {
@@ -29,6 +33,7 @@ pub(in crate::config) fn of(method: &str) -> &'static [Entry] {
         "WT_SESSION.alter" => ALTER,
         "WT_SESSION.begin_transaction" => BEGIN,
         "WT_SESSION.commit_transaction" => COMMIT,
+        "WT_SESSION.rollback_transaction" => ROLLBACK,
         "WT_SESSION.checkpoint" => CHECKPOINT,
         "WT_SESSION.log_flush" => LOG_FLUSH,
         "WT_SESSION.drop" => DROP,
@@ -66,10 +71,10 @@ const OPEN: &[Entry] = &[
     ("block_cache.type", OFF),
     ("builtin_extension_config", Supported),
     ("cache_cursors", PACE),
-    ("cache_max_wait_ms", Supported),
+    ("cache_max_wait_ms", NO_WAITS),
     ("cache_overhead", Supported),
     ("cache_size", Supported),
-    ("cache_stuck_timeout_ms", Supported),
+    ("cache_stuck_timeout_ms", NoEffect("only decides when a lack of progress is reported, and nothing waits for it")),
     ("checkpoint.log_size", Supported),
     ("checkpoint.wait", Supported),
     ("checkpoint_cleanup.wait", OFF),
@@ -96,15 +101,15 @@ const OPEN: &[Entry] = &[
     ("eviction.evict_sample_inmem", PACE),
     ("eviction.evict_use_softptr", PACE),
     ("eviction.legacy_page_visit_strategy", PACE),
-    ("eviction.threads_max", Supported),
-    ("eviction.threads_min", Supported),
-    ("eviction_checkpoint_target", Supported),
+    ("eviction.threads_max", THREADS),
+    ("eviction.threads_min", THREADS),
+    ("eviction_checkpoint_target", PACE),
     ("eviction_dirty_target", Supported),
     ("eviction_dirty_trigger", Supported),
     ("eviction_target", Supported),
     ("eviction_trigger", Supported),
-    ("eviction_updates_target", Supported),
-    ("eviction_updates_trigger", Supported),
+    ("eviction_updates_target", UPDATES),
+    ("eviction_updates_trigger", UPDATES),
     ("exclusive", Supported),
     ("extensions", Supported),
     ("file_extend", PACE),
@@ -118,6 +123,7 @@ const OPEN: &[Entry] = &[
     ("heuristic_controls.checkpoint_cleanup_obsolete_tw_pages_dirty_max", PACE),
     ("heuristic_controls.eviction_obsolete_tw_pages_dirty_max", PACE),
     ("heuristic_controls.obsolete_tw_btree_max", PACE),
+    ("json_output", Supported),
     ("live_restore.read_size", OFF),
     ("live_restore.threads_max", OFF),
     ("log.archive", Supported),
@@ -173,7 +179,7 @@ const LOAD_EXTENSION: &[Entry] =
 const CLOSE: &[Entry] = &[("final_flush", Supported), ("leak_memory", PACE), ("use_timestamp", NO_TIMESTAMPS)];
 
 const SESSION: &[Entry] =
-    &[("cache_cursors", PACE), ("cache_max_wait_ms", Supported), ("isolation", Supported), ("prefetch.enabled", PACE)];
+    &[("cache_cursors", PACE), ("cache_max_wait_ms", NO_WAITS), ("isolation", Supported), ("prefetch.enabled", PACE)];
 
 /// Creating objects, and opening those that the metadata has.
 const OBJECT: &[Entry] = &[
@@ -182,21 +188,22 @@ const OBJECT: &[Entry] = &[
     ("app_metadata", Supported),
     ("block_allocation", Supported),
     ("block_compressor", Supported),
-    ("cache_resident", Supported),
+    ("cache_resident", PACE),
     ("checkpoint", Supported),
     ("checkpoint_backup_info", Supported),
     ("checkpoint_lsn", Supported),
     ("checksum", Supported),
+    ("colgroups", Supported),
     ("collator", Supported),
     ("columns", Supported),
-    ("dictionary", SPACE),
+    ("dictionary", Supported),
     ("encryption.keyid", Supported),
     ("encryption.name", Supported),
     ("exclusive", Supported),
-    ("format", Supported),
+    ("format", NoEffect("there is one choice")),
     ("id", Supported),
     ("ignore_in_memory_cache_size", NoEffect("only matters for a database in memory, and that is refused")),
-    ("immutable", NoEffect("only matters for an index, and those are refused")),
+    ("immutable", Supported),
     ("import.compare_timestamp", OFF),
     ("import.file_metadata", OFF),
     ("import.metadata_file", OFF),
@@ -214,13 +221,14 @@ const OBJECT: &[Entry] = &[
     ("leaf_value_max", Supported),
     ("log.enabled", Supported),
     ("memory_page_image_max", Supported),
-    ("memory_page_max", Supported),
+    ("memory_page_max", PACE),
     ("os_cache_dirty_max", PACE),
     ("os_cache_max", PACE),
     ("prefix_compression", Supported),
     ("prefix_compression_min", Supported),
     ("split_deepen_min_child", PACE),
     ("split_deepen_per_child", PACE),
+    ("source", Supported),
     ("split_pct", Supported),
     ("tiered_storage.auth_token", Supported),
     ("tiered_storage.bucket", Supported),
@@ -229,6 +237,8 @@ const OBJECT: &[Entry] = &[
     ("tiered_storage.local_retention", NoEffect("what is in effect is the connection's, as in WiredTiger")),
     ("tiered_storage.name", Supported),
     ("tiered_storage.object_target_size", NoEffect("obsolete: without effect in WiredTiger")),
+    ("tiered_storage.shared", Supported),
+    ("type", Supported),
     ("value_format", Supported),
     ("verbose", NO_TIMESTAMPS),
     ("version", Supported),
@@ -241,8 +251,8 @@ const COLGROUP: &[Entry] =
 const ALTER: &[Entry] = &[
     ("access_pattern_hint", PACE),
     ("app_metadata", Supported),
-    ("cache_resident", Supported),
-    ("exclusive_refreshed", PACE),
+    ("cache_resident", PACE),
+    ("exclusive_refreshed", Supported),
     ("log.enabled", Supported),
     ("os_cache_dirty_max", PACE),
     ("os_cache_max", PACE),
@@ -262,6 +272,8 @@ const BEGIN: &[Entry] = &[
 const LOG_FLUSH: &[Entry] = &[("sync", Supported)];
 
 const COMMIT: &[Entry] = &[("sync", Supported)];
+
+const ROLLBACK: &[Entry] = &[("operation_timeout_ms", NoEffect("a rollback waits for nothing"))];
 
 const CHECKPOINT: &[Entry] = &[
     ("drop", Supported),
@@ -283,9 +295,13 @@ const DROP: &[Entry] = &[
 ];
 
 const OPEN_CURSOR: &[Entry] = &[
-    ("append", Supported),
-    ("checkpoint_use_history", OFF),
+    ("append", NO_RECORDS),
+    // Refused where the cursor is opened: first comes whether the value is one at all.
+    ("bulk", Supported),
+    ("checkpoint", Supported),
+    ("checkpoint_use_history", NO_TIMESTAMPS),
     ("checkpoint_wait", OFF),
+    ("dump", Supported),
     ("incremental.consolidate", OFF),
     ("incremental.granularity", OFF),
     ("next_random_sample_size", OFF),
@@ -297,7 +313,7 @@ const OPEN_CURSOR: &[Entry] = &[
     ("skip_sort_check", OFF),
 ];
 
-const CURSOR_RECONFIGURE: &[Entry] = &[("append", Supported), ("overwrite", Supported)];
+const CURSOR_RECONFIGURE: &[Entry] = &[("append", NO_RECORDS), ("overwrite", Supported)];
 
 const BOUND: &[Entry] = &[("action", Supported), ("bound", Supported), ("inclusive", Supported)];
 
@@ -319,6 +335,8 @@ pub(in crate::config) const METHODS: &[&[&str]] = &[
     &["WT_SESSION.alter"],
     &["WT_SESSION.begin_transaction"],
     &["WT_SESSION.commit_transaction"],
+    &["WT_SESSION.rollback_transaction"],
+    &["WT_SESSION.log_flush"],
     &["WT_SESSION.checkpoint"],
     &["WT_SESSION.drop"],
     &["WT_SESSION.open_cursor"],

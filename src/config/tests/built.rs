@@ -123,8 +123,14 @@ fn values_that_mean_the_default_are_accepted(#[case] config: &str) {
     "key_format=r",
     "WT_SESSION.create: 'key_format=r' (a column store) is valid in WiredTiger but not built in hardwired"
 )]
-#[case("colgroups=(a,b)", "WT_SESSION.create: 'colgroups=(a,b)' is valid in WiredTiger but not built in hardwired")]
-#[case("type=lsm", "WT_SESSION.create: 'type=lsm' is valid in WiredTiger but not built in hardwired")]
+#[case(
+    "import=(enabled)",
+    "WT_SESSION.create: 'import.enabled=true' is valid in WiredTiger but not built in hardwired"
+)]
+#[case(
+    "write_timestamp_usage=ordered",
+    "WT_SESSION.create: 'write_timestamp_usage=ordered' is valid in WiredTiger but not built in hardwired"
+)]
 fn a_refusal_names_method_key_and_value(#[case] config: &str, #[case] message: &str) {
     let error = refuse(&WT_SESSION_CREATE, Config::single(config)).unwrap_err();
     assert_eq!((error.code(), error.to_string().as_str()), (ErrorCode::ENOTSUP, message));

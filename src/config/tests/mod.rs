@@ -6,6 +6,7 @@ use super::*;
 use crate::ErrorCode;
 
 mod built;
+mod honoured;
 mod settings;
 mod sources;
 
