@@ -146,7 +146,7 @@ impl Tree {
     /// Gives versions that somebody may still see, and whose values are in these overflow blocks, copies in memory. The
     /// blocks can't stay instead: a checkpoint's lists hold exactly the blocks of its tree.
     fn keep_in_memory(&self, leaf: &Leaf, inner: &mut LeafInner, cookies: &[Box<[u8]>]) -> Result<()> {
-        let oldest = self.txns.oldest_id();
+        let horizon = self.txns.horizon();
         for index in 0..leaf.slots.len() {
             let Slot::Row(row) = leaf.slot(leaf.slots.word(index)) else { continue };
             for version in row.versions() {
@@ -154,7 +154,7 @@ impl Tree {
                     let item = self.read_overflow(version.data())?;
                     row.replace(version, version.copy_with(&mut inner.arena, Kind::Standard, &item));
                 }
-                if hides_older(version, oldest) {
+                if hides_older(version, horizon) {
                     break;
                 }
             }

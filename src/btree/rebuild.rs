@@ -11,7 +11,7 @@ use super::version::{Kind, Row, Version};
 use crate::os::page_memory::PageBuffer;
 use crate::sync::MutexGuard;
 use crate::sync::slots::common_prefix;
-use crate::txn::{TXN_ABORTED, TxnId};
+use crate::txn::{Horizon, TXN_ABORTED};
 use hardwired_plugin::Result;
 
 /// Appends in a row that make a page count as growing at its end.
@@ -51,8 +51,8 @@ impl Tree {
             self.split_append(pin, leaf, &mut inner, key);
             return Ok(());
         }
-        let oldest = self.txns.update_oldest();
-        let whole = plan(leaf, oldest);
+        self.txns.update_oldest();
+        let whole = plan(leaf, self.txns.horizon());
         let limit = self.leaf_image_max() as usize;
         let parts = if whole.image_bytes + whole.arena_bytes > limit - limit / 4 && whole.rows.len() > 1 {
             halve(whole)
@@ -144,7 +144,7 @@ impl Tree {
     }
 
     fn build_leaf(&self, old: &Leaf, plan: &Plan<'_>, low: &[u8], high: Option<&[u8]>) -> Leaf {
-        let oldest = self.txns.oldest_id();
+        let horizon = self.txns.horizon();
         let mut image = Vec::with_capacity(plan.image_bytes);
         let mut arena = Arena::default();
         arena.reserve(plan.arena_bytes + high.map_or(0, |high| high.len() + 16));
@@ -153,7 +153,7 @@ impl Tree {
             match *row {
                 Kept::Gone => {}
                 Kept::Image(key, value) => words.push(push_image_row(&mut image, key, value)),
-                Kept::Row(row) => words.push(copy_row(old, &mut arena, &mut image, row, oldest)),
+                Kept::Row(row) => words.push(copy_row(old, &mut arena, &mut image, row, horizon)),
             }
         }
         let (buffer, capacity) = (PageBuffer::copy_of(&image), words.len() + words.len() / 8 + 4);
@@ -164,19 +164,19 @@ impl Tree {
 }
 
 /// Decides for each row what is kept.
-fn plan(leaf: &Leaf, oldest: TxnId) -> Plan<'_> {
+fn plan(leaf: &Leaf, horizon: Horizon) -> Plan<'_> {
     let mut plan = Plan::default();
     for index in 0..leaf.slots.len() {
         let kept = match leaf.slot(leaf.slots.word(index)) {
             Slot::Image(key, value) => Kept::Image(key, value),
-            Slot::Row(row) => keep(leaf, row, oldest),
+            Slot::Row(row) => keep(leaf, row, horizon),
         };
         plan.push(kept);
     }
     plan
 }
 
-fn keep<'a>(leaf: &'a Leaf, row: Row<'a>, oldest: TxnId) -> Kept<'a> {
+fn keep<'a>(leaf: &'a Leaf, row: Row<'a>, horizon: Horizon) -> Kept<'a> {
     let (key, too_long) = (row.key(), row.key().len() > MAX_IMAGE_KEY);
     let Some(newest) = row.newest() else {
         return match row.base() {
@@ -185,7 +185,7 @@ fn keep<'a>(leaf: &'a Leaf, row: Row<'a>, oldest: TxnId) -> Kept<'a> {
             base => Kept::Image(key, leaf.image_row(base).1),
         };
     };
-    if newest.txn() >= oldest || too_long {
+    if newest.txn() >= horizon.oldest || too_long {
         return Kept::Row(row);
     }
     let timeless = newest.start_ts() == 0 && newest.durable_ts() == 0;
@@ -237,9 +237,9 @@ fn key_of<'a>(row: &Kept<'a>) -> &'a [u8] {
 }
 
 /// Copies a row with the versions that somebody may see, and its base value if no version hides it from everybody.
-fn copy_row(old: &Leaf, arena: &mut Arena, image: &mut Vec<u8>, row: Row<'_>, oldest: TxnId) -> u64 {
+fn copy_row(old: &Leaf, arena: &mut Arena, image: &mut Vec<u8>, row: Row<'_>, horizon: Horizon) -> u64 {
     let mut versions: Vec<Version<'_>> = row.versions().filter(|version| version.txn() != TXN_ABORTED).collect();
-    let last_needed = versions.iter().position(|version| hides_older(*version, oldest));
+    let last_needed = versions.iter().position(|version| hides_older(*version, horizon));
     versions.truncate(last_needed.map_or(versions.len(), |index| index + 1));
     let base = match row.base() {
         0 => 0,
@@ -254,8 +254,8 @@ fn copy_row(old: &Leaf, arena: &mut Arena, image: &mut Vec<u8>, row: Row<'_>, ol
 }
 
 /// Whether nobody can see past this version. A deletion with a timestamp keeps its value: both are written together.
-pub(super) fn hides_older(version: Version<'_>, oldest: TxnId) -> bool {
-    version.txn() < oldest
+pub(super) fn hides_older(version: Version<'_>, horizon: Horizon) -> bool {
+    horizon.covers(version.txn(), version.durable_ts())
         && match version.kind() {
             Kind::Standard | Kind::Overflow => true,
             Kind::Tombstone => version.start_ts() == 0 && version.durable_ts() == 0,

@@ -13,7 +13,7 @@
 
 use super::arena::Arena;
 use crate::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-use crate::txn::{TXN_ABORTED, Txn, TxnId};
+use crate::txn::{TS_NONE, TXN_ABORTED, Txn, TxnId};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
@@ -148,7 +148,7 @@ impl<'a> Row<'a> {
     #[inline]
     pub(crate) fn visible(self, txn: &Txn) -> Visible<'a> {
         for version in self.versions() {
-            if version.kind() != Kind::Reserve && txn.sees(version.txn()) {
+            if version.kind() != Kind::Reserve && version.is_visible(txn) {
                 return if version.kind() == Kind::Tombstone { Visible::Nothing } else { Visible::Version(version) };
             }
         }
@@ -202,6 +202,14 @@ impl<'a> Version<'a> {
     #[inline]
     pub(crate) fn kind(self) -> Kind {
         self.header().kind
+    }
+
+    /// Whether `txn` sees the version.
+    #[inline]
+    pub(crate) fn is_visible(self, txn: &Txn) -> bool {
+        // Who reads without a timestamp doesn't touch the version's.
+        let start_ts = if txn.read_timestamp() == TS_NONE { TS_NONE } else { self.start_ts() };
+        txn.sees(self.txn(), start_ts)
     }
 
     pub(crate) fn start_ts(self) -> u64 {

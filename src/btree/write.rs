@@ -208,7 +208,7 @@ fn check_conflict(slot: Option<Slot<'_>>, txn: &Txn, change: Change<'_>) -> Resu
         None => (false, false),
         Some(Slot::Image(..)) => (true, false),
         Some(Slot::Row(row)) => {
-            (!matches!(row.visible(txn), Visible::Nothing), row.newest().is_some_and(|newest| !txn.sees(newest.txn())))
+            (!matches!(row.visible(txn), Visible::Nothing), row.newest().is_some_and(|newest| !newest.is_visible(txn)))
         }
     };
     if exists && matches!(change, Change::Put(_, PutMode::InsertOnly)) {

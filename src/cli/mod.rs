@@ -29,6 +29,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A stream that the command and the engine's event handler share.
 pub type SharedWriter = Arc<Mutex<dyn Write + Send>>;
@@ -149,7 +150,7 @@ const COMMANDS: &[Command] = &[
 #[derive(Default)]
 struct Globals {
     config: String,
-    secret_key: Option<String>,
+    secret_key: Option<Zeroizing<String>>,
     home: String,
     log: &'static str,
     read_only: bool,
@@ -195,7 +196,7 @@ impl Tool {
         for Opt { letter, argument } in options {
             match letter {
                 'C' => globals.config = argument,
-                'E' => globals.secret_key = Some(argument),
+                'E' => globals.secret_key = Some(Zeroizing::new(argument)),
                 'h' => globals.home = argument,
                 'L' => (globals.log, log_options) = ("log=(enabled=false)", log_options + 1),
                 'R' => (globals.log, log_options) = ("log=(recover=on)", log_options + 1),
@@ -299,9 +300,7 @@ impl Tool {
         if globals.salvage {
             config.push_str(",salvage=true");
         }
-        if let Some(key) = &globals.secret_key {
-            config.push_str(&format!(",encryption=(secretkey={key})"));
-        }
+        let config = with_secret_key(config, globals.secret_key.as_deref().map(String::as_str));
         let handler = Arc::new(StreamHandler {
             output: Arc::clone(&self.streams.output),
             errors: Arc::clone(&self.streams.errors),
@@ -364,6 +363,17 @@ impl Context<'_> {
         let _ = self.streams.output.lock().flush();
         let _ = writeln!(self.streams.errors.lock(), "{}: {text}", self.program);
     }
+}
+
+/// A configuration with the secret key of `-E`. It is wiped after use; what the system shows of the command line is not.
+fn with_secret_key(config: String, key: Option<&str>) -> Zeroizing<String> {
+    let config = Zeroizing::new(config);
+    let Some(key) = key else { return config };
+    let parts = [config.as_str(), ",encryption=(secretkey=", key, ")"];
+    // At once: a string that grows leaves copies behind.
+    let mut whole = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| whole.push_str(part));
+    whole
 }
 
 /// Sends the engine's lines where the command's own go.

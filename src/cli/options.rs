@@ -4,6 +4,7 @@
 //! Source: command-line specification, section 1.
 
 use std::collections::VecDeque;
+use zeroize::Zeroizing;
 
 /// One option found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +45,9 @@ pub(crate) fn take_options(words: &mut VecDeque<String>, letters: &str) -> Resul
         let Some(bundle) = word.strip_prefix('-').filter(|bundle| !bundle.is_empty()) else {
             break;
         };
-        let bundle = bundle.to_owned();
-        words.pop_front();
+        // Wiped, because the argument of an option may be a secret key.
+        let bundle = Zeroizing::new(bundle.to_owned());
+        drop(words.pop_front().map(Zeroizing::new));
         let mut rest = bundle.chars();
         while let Some(letter) = rest.next() {
             match takes_argument(letters, letter) {

@@ -80,6 +80,36 @@ impl IndexRows {
         Ok(true)
     }
 
+    /// Whether the entry is what was sought.
+    fn is_sought(&self, key: &[u8]) -> Result<bool> {
+        let is_equal = self.order(self.entries.key(), key).is_eq();
+        self.key_order().check().map(|()| is_equal)
+    }
+
+    /// Finds the first entry of the key, else the next one.
+    fn seek_entry(&mut self, txn: &mut Txn, key: &[u8]) -> Result<bool> {
+        let found = self.entries.seek_ge(txn, key)?;
+        if !self.key_order().is_collated() || (found && self.is_sought(key)?) {
+            return Ok(found);
+        }
+        Ok(self.search_before(txn, key)? || self.entries.seek_ge(txn, key)?)
+    }
+
+    /// Finds the first of the entries of a key that a collator sorts behind them, as `reverse` does with the start of a key.
+    fn search_before(&mut self, txn: &mut Txn, key: &[u8]) -> Result<bool> {
+        if !self.entries.seek_le(txn, key)? || !self.is_sought(key)? {
+            return Ok(false);
+        }
+        while self.entries.prev(txn)? {
+            if !self.is_sought(key)? {
+                return self.entries.next(txn);
+            }
+        }
+        // All entries before it are equal to it, so the first is the first of all.
+        self.entries.reset();
+        self.entries.next(txn)
+    }
+
     /// Reads the record that the entry leads to.
     fn fetch(&mut self, txn: &mut Txn) -> Result<()> {
         let Self { table, index, entries, groups, key_layout, value_layout, primary, value } = self;
@@ -123,12 +153,12 @@ impl Records for IndexRows {
     }
 
     fn search(&mut self, txn: &mut Txn, key: &[u8]) -> Result<bool> {
-        let found = self.entries.seek_ge(txn, key)? && self.order(self.entries.key(), key).is_eq();
+        let found = self.seek_entry(txn, key)? && self.is_sought(key)?;
         self.fetch_if(txn, found)
     }
 
     fn seek_ge(&mut self, txn: &mut Txn, key: &[u8]) -> Result<bool> {
-        let found = self.entries.seek_ge(txn, key)?;
+        let found = self.seek_entry(txn, key)?;
         self.fetch_if(txn, found)
     }
 
@@ -171,12 +201,22 @@ impl Records for IndexRows {
         self.entries.key_order()
     }
 
-    /// An entry that starts with the key sought is equal to it. (Indices with a collator aren't built.)
+    /// An entry that starts with the key sought is equal to it. A collator compares the index's own columns, unless the key
+    /// sought has more.
     fn order(&self, found: &[u8], sought: &[u8]) -> Ordering {
-        found.get(..sought.len()).unwrap_or(found).cmp(sought)
+        let order = self.key_order();
+        if !order.is_collated() {
+            return found.get(..sought.len()).unwrap_or(found).cmp(sought);
+        }
+        let has_more = self.public_part(sought).len() < sought.len();
+        order.compare(if has_more { found } else { self.public_part(found) }, sought)
     }
 
     fn bound(&self, is_lower: bool, key: &[u8], inclusive: bool) -> Result<Option<(Vec<u8>, bool)>> {
+        // Where a collator sorts the start of a key is its own affair, so no key stands for "all that start with this".
+        if self.key_order().is_collated() {
+            return Err(Error::unsupported(format!("{}: bounds of an index with a collator", self.index.uri)));
+        }
         if is_lower == inclusive {
             return Ok(Some((key.to_vec(), inclusive)));
         }

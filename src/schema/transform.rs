@@ -46,10 +46,6 @@ impl ObjectExtensions<'_> {
     /// # Errors
     /// `EINVAL` for a name that nothing is registered under; those of the collator.
     pub(crate) fn key_order(&self, uri: &str, config: Config<'_>) -> Result<KeyOrder> {
-        let collator = self.table.customized_collator(uri, config)?;
-        if config.name("collator")?.is_some() && uri.ends_with(".wti") {
-            return Err(Error::unsupported(format!("{uri}: a collator of an index is not supported yet")));
-        }
-        Ok(KeyOrder::of(collator))
+        self.table.customized_collator(uri, config).map(KeyOrder::of)
     }
 }

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::extensions::fence;
 use crate::plugin::services::{self, TransactionNotify};
 use crate::schema::{CallServices, CallingSession, Database, MetadataOperation, no_transaction};
-use crate::txn::{Isolation, TXN_NONE};
+use crate::txn::{Isolation, TS_NONE, TXN_NONE};
 use std::sync::Arc;
 
 /// The transaction of a data source's call outside of the application's transactions.
@@ -55,7 +55,7 @@ impl CallingSession for Session {
         let visible = {
             let mut txn = self.txn.borrow_mut();
             txn.prepare_read(self.default_isolation.get());
-            txn.sees(id)
+            txn.sees(id, TS_NONE)
         };
         self.settle();
         visible

@@ -9,8 +9,11 @@
 //!    one pass over the slots it could: past the session's slot before it pins, at another slot after its id resolved.)
 //! 3. A session that takes its former snapshot again pins, then makes sure that the snapshot's `min` is still unresolved
 //!    (or was the counter): then (2) holds as if it had read the slots again.
-//! 4. `oldest` never decreases and never exceeds the `min` of a snapshot in use, an unresolved id, or the id counter.
+//! 4. A read timestamp is published in its session's slot together with its comparison with the oldest timestamp, under the
+//!    lock that a change of that takes too. So the pinned timestamp doesn't pass one that is in use (see `horizon`).
+//! 5. `oldest` never decreases and never exceeds the `min` of a snapshot in use, an unresolved id, or the id counter.
 
+use super::horizon::Pinned;
 use super::{Snapshot, TxnId};
 use crate::log::Log;
 use crate::sync::Mutex;
@@ -33,19 +36,23 @@ pub struct TxnGlobal {
     oldest: AtomicU64,
     /// Advances whenever the set of unresolved ids changes: a session with an unchanged count reuses its snapshot.
     changes: AtomicU64,
-    slots: Box<[Slot]>,
+    pub(super) slots: Box<[Slot]>,
     /// Slots from here on were never used.
-    used: AtomicUsize,
+    pub(super) used: AtomicUsize,
+    pub(super) pinned: Pinned,
     free: Mutex<Vec<usize>>,
     reclaimer: Arc<Reclaimer>,
     /// Where commits are recorded, once there is a log and nothing is being replayed from it.
     log: OnceLock<Arc<Log>>,
 }
 
+#[derive(Default)]
 #[repr(align(128))]
-struct Slot {
+pub(super) struct Slot {
     id: AtomicU64,
     pinned: AtomicU64,
+    /// The read timestamp of the running transaction; 0: none.
+    pub(super) read_timestamp: AtomicU64,
 }
 
 /// What a session remembers of the moment at which it took its snapshot.
@@ -63,13 +70,14 @@ impl TxnGlobal {
         Self::with_capacity(session_max.saturating_add(INTERNAL_SESSIONS))
     }
 
-    fn with_capacity(capacity: usize) -> Arc<Self> {
+    pub(super) fn with_capacity(capacity: usize) -> Arc<Self> {
         Arc::new(Self {
             next_id: AtomicU64::new(1),
             oldest: AtomicU64::new(1),
             changes: AtomicU64::new(1),
-            slots: (0..capacity).map(|_| Slot { id: AtomicU64::new(NONE), pinned: AtomicU64::new(NONE) }).collect(),
+            slots: (0..capacity).map(|_| Slot::default()).collect(),
             used: AtomicUsize::new(0),
+            pinned: Pinned::default(),
             free: Mutex::new(Vec::new()),
             reclaimer: Arc::new(Reclaimer::new()),
             log: OnceLock::new(),
@@ -193,8 +201,9 @@ impl TxnGlobal {
         self.oldest.load(Ordering::Acquire)
     }
 
-    /// Recomputes [`TxnGlobal::oldest_id`].
+    /// Recomputes [`TxnGlobal::oldest_id`] and [`TxnGlobal::pinned_timestamp`].
     pub fn update_oldest(&self) -> TxnId {
+        self.update_pinned();
         let mut oldest = self.next_id.load(Ordering::SeqCst);
         let slots = &self.slots[..self.used.load(Ordering::Acquire)];
         for slot in slots {
@@ -295,7 +304,7 @@ mod loom_tests {
         });
     }
 
-    /// Invariant 4, with everybody at work: what a snapshot doesn't contain is not below the oldest id.
+    /// Invariant 5, with everybody at work: what a snapshot doesn't contain is not below the oldest id.
     #[test]
     fn the_oldest_id_does_not_pass_a_snapshot_in_use() {
         check(3, || {

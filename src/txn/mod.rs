@@ -6,10 +6,12 @@
 //! Source: transactions specification, sections 1 to 4 and 9.
 
 mod global;
+mod horizon;
 mod snapshot;
 mod transaction;
 
 pub use global::TxnGlobal;
+pub use horizon::Horizon;
 pub use snapshot::Snapshot;
 pub(crate) use transaction::Undo;
 pub use transaction::{Isolation, Txn};
@@ -22,5 +24,7 @@ pub const TXN_NONE: TxnId = 0;
 pub const TXN_MAX: TxnId = u64::MAX - 10;
 /// A version that was rolled back: visible to nobody.
 pub const TXN_ABORTED: TxnId = u64::MAX;
+/// No timestamp.
+pub const TS_NONE: u64 = 0;
 /// The stop timestamp of a live value (`-1` in metadata).
 pub const TS_MAX: u64 = u64::MAX;

@@ -1,7 +1,7 @@
 //! One session's transaction.
 
 use super::global::Taken;
-use super::{Snapshot, TXN_ABORTED, TXN_NONE, TxnGlobal, TxnId};
+use super::{Snapshot, TS_NONE, TXN_ABORTED, TXN_NONE, TxnGlobal, TxnId};
 use crate::log::{Operation as LogOperation, record};
 use crate::sync::reclaim::Participant;
 use hardwired_plugin::Result;
@@ -39,6 +39,8 @@ pub struct Txn {
     /// When `snapshot` was taken.
     taken: Taken,
     has_snapshot: bool,
+    /// 0: none.
+    read_timestamp: u64,
     failed: bool,
     trees: Vec<Arc<dyn Undo>>,
     operations: Vec<Operation>,
@@ -80,6 +82,7 @@ impl Txn {
             snapshot: Snapshot::default(),
             taken: Taken::default(),
             has_snapshot: false,
+            read_timestamp: TS_NONE,
             failed: false,
             trees: Vec::new(),
             operations: Vec::new(),
@@ -195,16 +198,41 @@ impl Txn {
         &self.snapshot
     }
 
-    /// Whether a version made by `id` is visible (transactions specification, section 9.1, without timestamps).
+    /// Reads as of `timestamp` from here on, with a new snapshot: in a running snapshot transaction without a read timestamp.
+    /// One that is older than the oldest timestamp becomes that if `round_up`; else the answer is false, and nothing changes.
+    pub fn set_read_timestamp(&mut self, timestamp: u64, round_up: bool) -> bool {
+        debug_assert!(self.is_explicit() && self.isolation == Isolation::Snapshot && self.read_timestamp == TS_NONE);
+        let Some(published) = self.global.publish_read_timestamp(self.slot, timestamp, round_up) else { return false };
+        self.read_timestamp = published;
+        self.take_snapshot();
+        true
+    }
+
+    /// The timestamp as of which the running transaction reads; 0: none.
     #[inline]
-    pub(crate) fn sees(&self, id: TxnId) -> bool {
+    pub fn read_timestamp(&self) -> u64 {
+        self.read_timestamp
+    }
+
+    /// Whether a version made by `id` at `start_ts` is visible (transactions specification, section 9.1). The prepared state
+    /// of a version is not considered.
+    #[inline]
+    pub(crate) fn sees(&self, id: TxnId, start_ts: u64) -> bool {
         if id == TXN_NONE {
-            return true;
+            return self.sees_time(start_ts);
         }
         if id == TXN_ABORTED {
             return false;
         }
-        id == self.id || self.isolation == Isolation::ReadUncommitted || self.snapshot.contains(id)
+        if id == self.id {
+            return true;
+        }
+        (self.isolation == Isolation::ReadUncommitted || self.snapshot.contains(id)) && self.sees_time(start_ts)
+    }
+
+    #[inline]
+    fn sees_time(&self, start_ts: u64) -> bool {
+        self.read_timestamp == TS_NONE || start_ts <= self.read_timestamp
     }
 
     /// The transaction's id, allocated at the first write.
@@ -324,6 +352,10 @@ impl Txn {
                 self.operations = Vec::new();
             }
         }
+        if self.read_timestamp != TS_NONE {
+            self.global.withdraw_read_timestamp(self.slot);
+            self.read_timestamp = TS_NONE;
+        }
         self.global.unpin(self.slot);
         self.has_snapshot = false;
         self.failed = false;
@@ -358,12 +390,12 @@ mod tests {
         writer.begin(Isolation::Snapshot);
         let id = writer.ensure_id();
         reader.begin(Isolation::Snapshot);
-        assert!(!reader.sees(id));
+        assert!(!reader.sees(id, 0));
         writer.commit().unwrap();
-        assert!(!reader.sees(id), "repeatable");
+        assert!(!reader.sees(id, 0), "repeatable");
         reader.commit().unwrap();
         reader.begin(Isolation::Snapshot);
-        assert!(reader.sees(id));
+        assert!(reader.sees(id, 0));
     }
 
     #[test]
@@ -391,6 +423,35 @@ mod tests {
         assert_eq!(global.update_oldest(), 1);
         reader.commit().unwrap();
         assert_eq!(global.update_oldest(), 6);
+    }
+
+    #[test]
+    fn a_read_timestamp_hides_later_changes_but_its_own() {
+        let global = TxnGlobal::new(10);
+        let (mut writer, mut reader) = (session(&global), session(&global));
+        writer.begin(Isolation::Snapshot);
+        let theirs = writer.ensure_id();
+        writer.commit().unwrap();
+        reader.begin(Isolation::Snapshot);
+        assert!(reader.sees(theirs, 30) && reader.sees(TXN_NONE, 30), "no read timestamp");
+        assert!(reader.set_read_timestamp(20, false));
+        let own = reader.ensure_id();
+        for (id, start_ts, seen) in [
+            (theirs, 0, true),
+            (theirs, 20, true),
+            (theirs, 21, false),
+            (TXN_NONE, 20, true),
+            (TXN_NONE, 21, false),
+            (own, 21, true),
+            (own + 1, 0, false),
+            (TXN_ABORTED, 0, false),
+        ] {
+            assert_eq!(reader.sees(id, start_ts), seen, "{id} at {start_ts}");
+        }
+        reader.rollback().unwrap();
+        assert_eq!(reader.read_timestamp(), 0);
+        reader.begin(Isolation::Snapshot);
+        assert!(reader.sees(theirs, 30), "it was the former transaction's");
     }
 
     #[test]

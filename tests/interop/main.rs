@@ -4,6 +4,9 @@
 //! `HARDWIRED_ORACLE` names the Python interpreter that has it (default `python3`); without the engine these tests fail.
 //! That is why `cargo test` leaves this target out (`test = false` in `Cargo.toml`) and `.ci/run interop` asks for it:
 //!
+//! `HARDWIRED_ORACLE_EXTENSIONS` names the directory of the real engine's extensions (default `target/oracle-extensions`): the
+//! package has none of them built in, so they are built from its sources. Without them the tests in `transforms` fail.
+//!
 //! ```sh
 //! apt-get install swig && pip install wiredtiger==11.3.1
 //! cargo test --all-features --test interop
@@ -16,6 +19,7 @@ mod support;
 mod indices;
 mod oracle;
 mod program;
+mod transforms;
 
 use rstest::rstest;
 

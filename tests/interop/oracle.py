@@ -16,9 +16,12 @@ A dump goes to standard output, one line a table and one line a row, raw bytes i
     row KEY VALUE
     verified URI
 
+ORACLE_OPEN in the environment is appended to the configuration of every open: extensions, keys.
+
 The engine is a diagnostic build: it aborts the process on some errors, which the tests see as a failed run.
 """
 
+import os
 import random
 import struct
 import sys
@@ -102,11 +105,48 @@ SHAPES = {
     "file-objects": [("file:bare.wt", U, small_rows), ("file:no-suffix", S, named_rows)],
 }
 
+# Tables whose blocks are transformed or whose order is a collator's: they need extensions, which the tests name.
+
+
+def repetitive_rows(rand, count=400):
+    """Values that compress well, that do not, and that are longer than a page."""
+    kinds = [lambda n: b"%d times over " % n * rand.randint(1, 60), lambda n: noise(rand, 0, 300), lambda n: b"long " * 4000]
+    return [(text(n), rand.choice(kinds[:2] if n % 40 else kinds)(n)) for n in range(count)]
+
+
+def signed_rows(rand, count=400):
+    return [(n * 77 - 9000, name(n)) for n in range(count)]
+
+
+def compressed(compressors, more=""):
+    return [(f"table:{compressor}", f"{U},block_compressor={compressor},allocation_size=512B,leaf_page_max=8KB{more}", repetitive_rows) for compressor in compressors]
+
+
+TRANSFORMED = {
+    "compressed": compressed(["snappy", "lz4", "zlib", "zstd", "nop"]),
+    "collated": [
+        ("table:reverse", S + ",collator=reverse" + SMALL_PAGES, named_rows),
+        ("table:bytes", U + ",collator=reverse,prefix_compression=true", prefix_rows),
+        ("table:revint", "key_format=q,value_format=S,collator=revint" + SMALL_PAGES, signed_rows),
+    ],
+    "rotated": compressed(["none", "snappy"])
+    + [
+        ("table:key", U + ",encryption=(name=rotn,keyid=21)", repetitive_rows),
+        ("table:clear", U + ",encryption=(name=none)", repetitive_rows),
+        ("table:sums", U + ",checksum=unencrypted,leaf_value_max=100", repetitive_rows),
+    ],
+    "sealed": compressed(["none", "zlib"]) + [("table:clear", U + ",encryption=(name=none)", repetitive_rows)],
+}
+ALL = SHAPES | TRANSFORMED
+
 # --- the engine --------------------------------------------------------------------------------------------------------
 
 
+OPEN = os.environ.get("ORACLE_OPEN", "")
+
+
 def open_home(home, config=""):
-    return wiredtiger_open(home, "create,cache_size=200MB," + config)
+    return wiredtiger_open(home, f"create,cache_size=200MB,{config},{OPEN}")
 
 
 def uris(session):
@@ -199,12 +239,12 @@ def write(home, shape, seed):
     rand = random.Random(f"{shape} {seed}")
     connection = open_home(home)
     session = connection.open_session()
-    for uri, config, rows in SHAPES[shape]:
+    for uri, config, rows in ALL[shape]:
         session.create(uri, config)
         insert_all(session, uri, rows(rand))
     session.checkpoint()
     if seed:
-        for uri, _, _ in SHAPES[shape]:
+        for uri, _, _ in ALL[shape]:
             edit(session, uri, rand)
     dump(session, sys.stdout)
     connection.close()
@@ -212,7 +252,7 @@ def write(home, shape, seed):
 
 def check(home):
     # `error` where the tables must not need recovery: hardwired shuts down cleanly.
-    connection = wiredtiger_open(home, "log=(recover=error)")
+    connection = wiredtiger_open(home, "log=(recover=error)," + OPEN)
     session = connection.open_session()
     verify_all(session, sys.stdout)
     dump(session, sys.stdout)
@@ -221,7 +261,7 @@ def check(home):
 
 def modify(home, seed):
     rand = random.Random(f"modify {seed}")
-    connection = wiredtiger_open(home)
+    connection = wiredtiger_open(home, OPEN)
     session = connection.open_session()
     for uri in uris(session):
         edit(session, uri, rand)
@@ -326,7 +366,7 @@ def main(arguments):
         case ["shapes"]:
             print("\n".join(SHAPES))
         case ["configs", shape]:
-            print("\n".join(f"{uri} {config}" for uri, config, _ in SHAPES[shape]))
+            print("\n".join(f"{uri} {config}" for uri, config, _ in ALL[shape]))
         case ["indices-make", home]:
             indices_make(home)
         case ["indices-change", home, seed]:

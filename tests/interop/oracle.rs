@@ -80,19 +80,32 @@ pub(crate) fn assert_rows_equal(found: &BTreeMap<Vec<u8>, Vec<u8>>, expected: &B
     );
 }
 
+/// A database, and what either engine is to open it with: extensions, keys.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Database<'a> {
+    pub(crate) home: &'a Path,
+    pub(crate) open: &'a str,
+}
+
+impl<'a> From<&'a Path> for Database<'a> {
+    fn from(home: &'a Path) -> Self {
+        Self { home, open: "" }
+    }
+}
+
 /// Runs of `oracle.py`.
 pub(crate) struct Oracle;
 
 impl Oracle {
     /// Makes a database of a shape.
-    pub(crate) fn write(home: &Path, shape: &str, seed: u64) -> Content {
-        Content::parse(&call(&["write", text(home), shape, &seed.to_string()]))
+    pub(crate) fn write<'a>(database: impl Into<Database<'a>>, shape: &str, seed: u64) -> Content {
+        Content::parse(&call_on(database, "write", &[shape, &seed.to_string()]))
     }
 
     /// Opens, verifies every table, and reads.
     #[track_caller]
-    pub(crate) fn check(home: &Path) -> Content {
-        let output = call(&["check", text(home)]);
+    pub(crate) fn check<'a>(database: impl Into<Database<'a>>) -> Content {
+        let output = call_on(database, "check", &[]);
         let content = Content::parse(&output);
         for uri in content.tables.keys() {
             assert!(output.lines().any(|line| line == format!("verified {uri}")), "{uri} was not verified");
@@ -101,8 +114,8 @@ impl Oracle {
     }
 
     /// Changes rows of every table.
-    pub(crate) fn modify(home: &Path, seed: u64) -> Content {
-        Content::parse(&call(&["modify", text(home), &seed.to_string()]))
+    pub(crate) fn modify<'a>(database: impl Into<Database<'a>>, seed: u64) -> Content {
+        Content::parse(&call_on(database, "modify", &[&seed.to_string()]))
     }
 
     /// Makes the table of the tests about indices.
@@ -139,10 +152,22 @@ impl Oracle {
 }
 
 /// Runs `oracle.py`; its standard output.
+fn call_on<'a>(database: impl Into<Database<'a>>, command: &str, rest: &[&str]) -> String {
+    let Database { home, open } = database.into();
+    call_with(open, &[&[command, text(home)], rest].concat())
+}
+
 fn call(arguments: &[&str]) -> String {
+    call_with("", arguments)
+}
+
+fn call_with(open: &str, arguments: &[&str]) -> String {
     let python = std::env::var("HARDWIRED_ORACLE").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(&python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/oracle.py")).args(arguments);
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/oracle.py"))
+        .args(arguments)
+        .env("ORACLE_OPEN", open);
     let run = run(command, b"");
     assert!(
         !run.stderr.contains("No module named 'wiredtiger'"),

@@ -2,34 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 
-use crate::oracle::{Content, Table, assert_rows_equal, bytes, hex};
+use crate::oracle::{Content, Database, Table, assert_rows_equal, bytes, hex};
 use crate::support::{Run, hardwired, hardwired_with_input, rows};
 
-fn command(home: &Path, rest: &[&str], input: &[u8]) -> Run {
+fn command(Database { home, open }: Database<'_>, rest: &[&str], input: &[u8]) -> Run {
     let home = home.to_str().expect("temporary directories have UTF-8 names");
-    let arguments: Vec<&str> = ["-h", home].into_iter().chain(rest.iter().copied()).collect();
+    let arguments: Vec<&str> = ["-C", open, "-h", home].into_iter().chain(rest.iter().copied()).collect();
     if input.is_empty() { hardwired(arguments) } else { hardwired_with_input(arguments, input) }
 }
 
 /// Creates the tables of `content` with their configurations and loads their rows, out of hexadecimal dumps.
-pub(crate) fn load(home: &Path, content: &Content, configs: &BTreeMap<String, String>) {
+pub(crate) fn load<'a>(database: impl Into<Database<'a>>, content: &Content, configs: &BTreeMap<String, String>) {
+    let database = database.into();
     for (uri, table) in &content.tables {
         let mut dump =
             format!("WiredTiger Dump (WiredTiger Version 11.3.1)\nFormat=hex\nHeader\n{uri}\n{}\nData\n", configs[uri]);
         for (key, value) in &table.rows {
             writeln!(dump, "{}\n{}", hex(key), hex(value)).expect("text can be appended to");
         }
-        command(home, &["load"], dump.as_bytes()).succeeded();
+        command(database, &["load"], dump.as_bytes()).succeeded();
     }
 }
 
 /// Fails unless hardwired dumps every table as expected.
 #[track_caller]
-pub(crate) fn assert_content(home: &Path, expected: &Content, what: &str) {
+pub(crate) fn assert_content<'a>(database: impl Into<Database<'a>>, expected: &Content, what: &str) {
+    let database = database.into();
     for (uri, table) in &expected.tables {
-        let dump = command(home, &["dump", "-x", uri], b"").succeeded();
+        let dump = command(database, &["dump", "-x", uri], b"").succeeded();
         let found = rows(&dump).iter().map(|(key, value)| (bytes(key), bytes(value))).collect();
         assert_rows_equal(&found, &table.rows, &format!("{what}: {uri}"));
     }
@@ -37,16 +38,18 @@ pub(crate) fn assert_content(home: &Path, expected: &Content, what: &str) {
 
 /// Fails unless hardwired finds every table sound.
 #[track_caller]
-pub(crate) fn verify(home: &Path, content: &Content) {
+pub(crate) fn verify<'a>(database: impl Into<Database<'a>>, content: &Content) {
+    let database = database.into();
     for uri in content.tables.keys() {
-        command(home, &["verify", uri], b"").succeeded();
+        command(database, &["verify", uri], b"").succeeded();
     }
 }
 
 /// Changes every table through the library: committed and rolled-back transactions, updates, inserts, removes of single rows
 /// and of runs of neighbours, with a checkpoint after each round. What the tables hold then.
-pub(crate) fn modify(home: &Path, mut content: Content, seed: u64) -> Content {
-    let connection = hardwired::wiredtiger_open(home, None, "").expect("the database opens");
+pub(crate) fn modify<'a>(database: impl Into<Database<'a>>, mut content: Content, seed: u64) -> Content {
+    let Database { home, open } = database.into();
+    let connection = hardwired::wiredtiger_open(home, None, open).expect("the database opens");
     let session = connection.open_session("").expect("a session opens");
     let mut random = Random(seed);
     for (uri, table) in &mut content.tables {

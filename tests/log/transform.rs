@@ -121,6 +121,21 @@ fn a_wrong_key_and_no_key_change_nothing(#[case] has_checkpoint: bool, #[case] w
     assert_eq!(rows(&connection, "table:t"), expected());
 }
 
+/// The encryptor `rotn` authenticates nothing: that a key is wrong shows in the metadata's rows, and every database has one of
+/// the history store's file.
+#[test]
+fn a_database_without_tables_needs_its_key_too() {
+    let home = tempfile::tempdir().unwrap();
+    let with_key = |key: usize| format!("create,extensions=[rotn],encryption=(name=rotn,keyid={key})");
+    open(home.path(), &with_key(5)).unwrap().close("").unwrap();
+    for key in (0..26).filter(|key| *key != 5) {
+        let error = refused(home.path(), &with_key(key));
+        assert_eq!(error.code(), ErrorCode::EINVAL, "{key}: {error}");
+        assert!(error.to_string().contains("including all encryption"), "{key}: {error}");
+    }
+    open(home.path(), &with_key(5)).unwrap().close("").unwrap();
+}
+
 #[test]
 fn a_compressed_log_without_its_compressor_changes_nothing() {
     let config = format!("extensions=[libwiredtiger_zlib.so],{LOG},compressor=zlib)");

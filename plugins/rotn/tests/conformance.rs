@@ -1,4 +1,4 @@
-//! The conformance kit under both kinds of keys, and round trips of any bytes.
+//! The conformance kit under both kinds of keys.
 
 use hardwired_plugin::config::Config;
 use hardwired_plugin::conformance::{Authentication, check_encryptor};
@@ -7,7 +7,6 @@ use hardwired_plugin::extension::{ExtensionContext, MessageLevel, Messages};
 use hardwired_plugin::services::OfflineServices;
 use hardwired_plugin::{ErrorCode, Result};
 use hardwired_rotn::Rotn;
-use proptest::prelude::*;
 use std::sync::Arc;
 
 struct Silent;
@@ -24,13 +23,16 @@ fn customized(config: &str) -> Result<Arc<dyn Encryptor>> {
     Ok(with("").unwrap().customize(Config::single(config))?.expect("an instance of its own"))
 }
 
-fn encryptor() -> Arc<dyn Encryptor> {
-    customized("keyid=7,secretkey=HelloWorld").unwrap()
-}
-
 #[test]
 fn it_keeps_the_promises_of_an_encryptor() {
-    for config in ["keyid=13", "keyid=39", "keyid=abc", "secretkey=HELLO", "keyid=300,secretkey=xyz"] {
+    for config in [
+        "keyid=13",
+        "keyid=39",
+        "keyid=abc",
+        "secretkey=HELLO",
+        "keyid=300,secretkey=xyz",
+        "keyid=7,secretkey=HelloWorld",
+    ] {
         check_encryptor(&*customized(config).unwrap(), Authentication::None);
     }
 }
@@ -57,21 +59,4 @@ fn an_error_can_be_asked_for() {
 #[test]
 fn debug_output_has_no_key() {
     assert_eq!(format!("{:?}", with("").unwrap()), "Rotn { key: \"...\", force_error: false }");
-}
-
-proptest! {
-    #[test]
-    fn what_is_encrypted_comes_back(plain: Vec<u8>) {
-        let encryptor = encryptor();
-        let mut cipher = vec![0; plain.len() + encryptor.sizing().unwrap()];
-        let len = encryptor.encrypt(&plain, &mut cipher).unwrap();
-        let mut out = vec![0; len];
-        prop_assert_eq!(encryptor.decrypt(&cipher[..len], &mut out).unwrap(), plain.len());
-        prop_assert_eq!(&out[..plain.len()], &plain);
-    }
-
-    #[test]
-    fn any_cipher_text_is_safe(cipher: Vec<u8>, len in 0..200_usize) {
-        let _ = encryptor().decrypt(&cipher, &mut vec![0; len]);
-    }
 }

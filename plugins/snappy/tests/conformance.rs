@@ -1,18 +1,13 @@
-//! The conformance kit, round trips of any bytes, and sources that lie.
+//! The conformance kit, and sources that lie.
 
 use hardwired_plugin::ErrorCode;
 use hardwired_plugin::compressor::Compressor;
 use hardwired_plugin::conformance::check_compressor;
 use hardwired_snappy::Snappy;
-use proptest::prelude::*;
-
-fn compressor() -> Snappy {
-    Snappy
-}
 
 #[test]
 fn it_keeps_the_promises_of_a_compressor() {
-    check_compressor(&compressor());
+    check_compressor(&Snappy);
 }
 
 #[test]
@@ -31,25 +26,4 @@ fn lengths_that_lie_are_errors_without_memory_for_them() {
     // The stream declares 4 GB.
     let bomb = [&5_u64.to_le_bytes()[..], &[0xff, 0xff, 0xff, 0xff, 0x0f]].concat();
     assert_eq!(Snappy.decompress(&bomb, &mut [0; 64]).unwrap_err().code(), ErrorCode::ERROR);
-}
-
-proptest! {
-    #[test]
-    fn what_is_compressed_comes_back(units in prop::collection::vec(any::<Vec<u8>>(), 0..20), repeat in 1..20_usize) {
-        let plain = units.concat().repeat(repeat);
-        let compressor = compressor();
-        let mut packed = vec![0; compressor.pre_size(&plain).unwrap()];
-        if let Some(len) = compressor.compress(&plain, &mut packed).unwrap() {
-            packed.truncate(len);
-            packed.extend_from_slice(&[0; 100]);
-            let mut out = vec![0; plain.len()];
-            prop_assert_eq!(compressor.decompress(&packed, &mut out).unwrap(), plain.len());
-            prop_assert_eq!(out, plain);
-        }
-    }
-
-    #[test]
-    fn any_source_is_safe(source: Vec<u8>, len in 0..4096_usize) {
-        let _ = compressor().decompress(&source, &mut vec![0; len]);
-    }
 }

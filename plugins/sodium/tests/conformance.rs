@@ -1,11 +1,10 @@
-//! The conformance kit with authentication, keys that can't be, and round trips of any bytes.
+//! The conformance kit with authentication, and keys that can't be.
 
 use hardwired_plugin::config::Config;
 use hardwired_plugin::conformance::{Authentication, check_encryptor};
 use hardwired_plugin::encryptor::Encryptor;
 use hardwired_plugin::{Error, ErrorCode};
 use hardwired_sodium::Sodium;
-use proptest::prelude::*;
 
 const KEY: &str = "561c7e6a5691ac80ee07001b046607aedccaebc40f2d23a852a358582a3130ae";
 
@@ -60,21 +59,4 @@ fn another_key_another_version_and_another_cipher_are_told_apart() {
     assert_eq!(decrypt(&encryptor(), &cipher).to_string(), "sodium: unknown cipher 2");
     cipher[0] = 3;
     assert_eq!(decrypt(&encryptor(), &cipher).to_string(), "sodium: unknown format version 3");
-}
-
-proptest! {
-    #[test]
-    fn what_is_encrypted_comes_back(plain: Vec<u8>) {
-        let encryptor = encryptor();
-        let mut cipher = vec![0; plain.len() + encryptor.sizing().unwrap()];
-        let len = encryptor.encrypt(&plain, &mut cipher).unwrap();
-        let mut out = vec![0; len];
-        prop_assert_eq!(encryptor.decrypt(&cipher[..len], &mut out).unwrap(), plain.len());
-        prop_assert_eq!(&out[..plain.len()], &plain);
-    }
-
-    #[test]
-    fn any_cipher_text_is_safe(cipher: Vec<u8>, len in 0..200_usize) {
-        let _ = encryptor().decrypt(&cipher, &mut vec![0; len]);
-    }
 }

@@ -1,4 +1,4 @@
-//! The conformance kit, round trips of any bytes, and sources that lie.
+//! The conformance kit, and sources that lie.
 
 use hardwired_plugin::compressor::Compressor;
 use hardwired_plugin::conformance::check_compressor;
@@ -6,7 +6,6 @@ use hardwired_plugin::extension::{ExtensionContext, MessageLevel, Messages};
 use hardwired_plugin::services::OfflineServices;
 use hardwired_plugin::{ErrorCode, Result};
 use hardwired_zlib::Zlib;
-use proptest::prelude::*;
 use std::sync::Arc;
 
 struct Silent;
@@ -62,25 +61,4 @@ fn cut_and_damaged_streams_are_told_apart() {
     packed[len - 1] ^= 1;
     let error = compressor().decompress(&packed[..len], &mut [0; 64]).unwrap_err();
     assert_eq!(error.to_string(), "zlib error: inflate: data error: -3");
-}
-
-proptest! {
-    #[test]
-    fn what_is_compressed_comes_back(units in prop::collection::vec(any::<Vec<u8>>(), 0..20), repeat in 1..20_usize) {
-        let plain = units.concat().repeat(repeat);
-        let compressor = compressor();
-        let mut packed = vec![0; compressor.pre_size(&plain).unwrap()];
-        if let Some(len) = compressor.compress(&plain, &mut packed).unwrap() {
-            packed.truncate(len);
-            packed.extend_from_slice(&[0; 100]);
-            let mut out = vec![0; plain.len()];
-            prop_assert_eq!(compressor.decompress(&packed, &mut out).unwrap(), plain.len());
-            prop_assert_eq!(out, plain);
-        }
-    }
-
-    #[test]
-    fn any_source_is_safe(source: Vec<u8>, len in 0..4096_usize) {
-        let _ = compressor().decompress(&source, &mut vec![0; len]);
-    }
 }

@@ -1,13 +1,13 @@
 //! What the engine relies on in a compressor.
 
-use super::{THREADS, lengths, noise, samples};
+use super::{THREADS, lengths, noise, samples, texts};
 use crate::compressor::Compressor;
 
 /// Checks a compressor:
 /// 1. what it compresses comes back, also with bytes behind it that don't belong to it;
 /// 2. it says no more than it has written, and never writes past the destination, however short that is;
 /// 3. a source that is cut off gives an error or another length, never other bytes of the right length;
-/// 4. damaged and invented sources don't make it panic;
+/// 4. damaged and invented sources don't make it panic, and don't spoil what comes after them;
 /// 5. it may be used by several threads at once.
 ///
 /// # Panics
@@ -58,6 +58,16 @@ pub fn check_compressor(compressor: &dyn Compressor) {
             let _ = compressor.decompress(&boastful, &mut vec![0; 1000]);
         }
     }
+    for (seed, plain) in texts().enumerate() {
+        if let Some(mut packed) = round_trip(compressor, &plain) {
+            packed.extend_from_slice(&[0; 100]);
+            assert_eq!(decompressed(compressor, &packed, plain.len()), Some(plain.clone()), "text {seed}, padded");
+        }
+        // What is nobody's output, in a destination of any length.
+        let _ = decompressed(compressor, &plain, noise(2, seed as u64).iter().map(|byte| usize::from(*byte) * 8).sum());
+    }
+    // None of it may have left anything behind.
+    samples.iter().for_each(|plain| drop(round_trip(compressor, plain)));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| samples.iter().for_each(|plain| drop(round_trip(compressor, plain))));

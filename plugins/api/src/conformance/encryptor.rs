@@ -1,6 +1,6 @@
 //! What the engine relies on in an encryptor.
 
-use super::{THREADS, lengths, noise, samples};
+use super::{THREADS, lengths, noise, samples, texts};
 use crate::ErrorCode;
 use crate::encryptor::Encryptor;
 
@@ -62,6 +62,12 @@ pub fn check_encryptor(encryptor: &dyn Encryptor, authentication: Authentication
             let result = encryptor.decrypt(&noise(len, seed), &mut vec![0; len]);
             assert!(authentication == Authentication::None || result.is_err(), "{len} invented bytes are accepted");
         }
+    }
+    for (seed, plain) in texts().enumerate() {
+        let cipher = encrypted(encryptor, &plain, expansion);
+        assert_eq!(decrypted(encryptor, &cipher).as_deref(), Some(&plain[..]), "text {seed}");
+        // What is nobody's cipher text, in a destination of any length.
+        let _ = encryptor.decrypt(&plain, &mut vec![0; usize::from(noise(1, seed as u64)[0])]);
     }
     assert_eq!(encryptor.sizing().expect("the expansion can be told"), expansion, "the expansion is a constant");
     std::thread::scope(|scope| {

@@ -48,6 +48,19 @@ fn samples() -> Vec<Vec<u8>> {
     samples
 }
 
+/// How many texts of [`texts`] a kit tries.
+const TEXTS: u64 = 256;
+
+/// Texts that nobody thought of, always the same: pieces of random bytes of random lengths, all of it repeated.
+fn texts() -> impl Iterator<Item = Vec<u8>> {
+    (0..TEXTS).map(|seed| {
+        let numbers = noise(32, seed + 1000);
+        let pieces = numbers[1..].iter().take(usize::from(numbers[0] % 20));
+        let unit: Vec<u8> = pieces.flat_map(|len| noise(usize::from(*len) / 3, seed ^ u64::from(*len))).collect();
+        unit.repeat(usize::from(numbers[31] % 20) + 1)
+    })
+}
+
 /// Lengths from 0 to `len`, all of the small and some of the large ones.
 fn lengths(len: usize) -> impl Iterator<Item = usize> {
     (0..len).filter(move |at| *at < 80 || *at + 20 >= len || at % (len / 50 + 1) == 0)
