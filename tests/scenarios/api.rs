@@ -82,13 +82,16 @@ pub(crate) fn run(scenario: &Json) {
     }
 }
 
-/// Runs a step that opens a cursor of a kind that isn't built; `None` for other steps.
+/// Runs a step that asks for what isn't built: a kind of cursor, or the alteration of an option; `None` for other steps.
 fn run_unbuilt(world: &mut World, step: &Json) -> Option<Error> {
+    let uri = step["args"]["uri"].as_str().unwrap_or("");
+    let config = step["args"]["config"].as_str().unwrap_or("");
+    if step["call"] == "alter" && config.contains("write_timestamp_usage") {
+        return Some(world.session(step["on"].as_str().unwrap()).alter(uri, config).unwrap_err());
+    }
     if step["call"] != "open_cursor" {
         return None;
     }
-    let uri = step["args"]["uri"].as_str().unwrap_or("");
-    let config = step["args"]["config"].as_str().unwrap_or("");
     let unbuilt = UNBUILT_CURSORS.iter().any(|prefix| uri.starts_with(prefix)) || config.contains("next_random=true");
     unbuilt.then(|| world.session(step["on"].as_str().unwrap()).open_cursor(uri, config).unwrap_err())
 }
