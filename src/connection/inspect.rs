@@ -14,7 +14,7 @@ use super::open::KEY_ROW;
 use crate::btree::TreeCursor;
 use crate::event::{Category, Level, Origin};
 use crate::metadata::home::{BACKUP_FILE, HISTORY_FILE};
-use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, SNAPSHOT_KEY};
+use crate::metadata::system::{self, BASE_WRITE_GEN_KEY, CHECKPOINT_KEY, OLDEST_KEY, SNAPSHOT_KEY};
 use crate::metadata::{Checkpoint, METADATA_URI, Turtle, checkpoints_of, current};
 use crate::plugin::config::Config;
 use crate::plugin::file_system::FileSystem;
@@ -85,6 +85,21 @@ pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
         key_row: db.catalog.get(KEY_ROW)?,
         tiered_identity: db.catalog.get(crate::tiered::IDENTITY_KEY)?,
     })
+}
+
+/// The timestamps of the last checkpoint become the connection's.
+pub(super) fn recover_timestamps(db: &Database) -> Result<()> {
+    let timestamp = |key: &str| -> Result<u64> {
+        let text = db.catalog.get(key)?;
+        text.map_or(Ok(0), |text| system::Timestamp::parse(&text, key).map(|found| found.timestamp))
+    };
+    db.txns.recover_timestamps(timestamp(CHECKPOINT_KEY)?, timestamp(OLDEST_KEY)?);
+    Ok(())
+}
+
+/// Whether a reader as of a timestamp might need the history store, or nobody knows.
+pub(super) fn may_hold_history(db: &Database) -> bool {
+    refuse_history(db).is_err()
 }
 
 /// The history store's file must be there if the metadata says so.

@@ -260,6 +260,7 @@ impl Opening<'_> {
             }
             None => Database::open(self.parts(&txns, &cache), self.create_files(sources)?, Learned::default())?,
         };
+        inspect::recover_timestamps(&db)?;
         let mut servers = Servers::start(&cache, &txns)?;
         if let Some(recovery) = &mut recovery {
             self.recover(recovery, &db, &keys)?;
@@ -276,8 +277,10 @@ impl Opening<'_> {
             let now = self.messenger.clock().now().as_secs();
             log.append_message(&format!("SYSTEM: Log manager threads started post-recovery at {now}"))?;
         }
+        let has_history = self.readonly && inspect::may_hold_history(&db);
         let inner = Arc::new(ConnectionInner {
             db,
+            has_history,
             messenger: Arc::clone(self.messenger),
             txns,
             keys,

@@ -3,30 +3,32 @@
 //! Source: API specification, section 6.4; transactions specification, sections 2 and 3.
 
 use super::{Failure, Session};
+use crate::config::check::compiled_value;
+use crate::config::schema::WT_SESSION_BEGIN_TRANSACTION;
 use crate::event::Origin;
 use crate::plugin::config::Config;
-use crate::txn::Isolation;
-use crate::{Error, Result};
+use crate::txn::{Isolation, timestamp};
+use crate::{Error, ErrorCode, Result};
 
 impl Session {
     /// Begins a transaction. Keys: `isolation`, `ignore_prepare`, `name`, `priority`, `operation_timeout_ms`,
-    /// `no_timestamp`, `sync`.
+    /// `no_timestamp`, `read_timestamp`, `roundup_timestamps=(read)`, `sync`.
     ///
     /// # Errors
-    /// `EINVAL` inside a transaction and for bad configuration; `ENOTSUP` for the keys of timestamps, which aren't
-    /// built yet. No transaction is running then.
+    /// `EINVAL` inside a transaction, for bad configuration, and for a read timestamp older than the oldest timestamp (unless
+    /// it is to be rounded up); `ENOTSUP` for what isn't built. No transaction is running then.
     pub fn begin_transaction(&self, config: &str) -> Result<()> {
         const METHOD: &str = "WT_SESSION.begin_transaction";
         self.enter()?;
         let begun = self.begin_from(METHOD, config);
-        begun.map_err(|error| self.method_failed(METHOD, "", error, Failure::Full))
+        begun.map_err(|error| with_reason(self.method_failed(METHOD, "", error, Failure::Full)))
     }
 
     fn begin_from(&self, method: &'static str, config: &str) -> Result<()> {
         self.connection.check_config(method, "", config)?;
         let config = &*self.connection.effective_config(method, "", config);
-        let (isolation, ignores_prepare) =
-            if config.is_empty() { (self.default_isolation.get(), false) } else { self.begin_settings(config)? };
+        let Begin { isolation, ignores_prepare, read_timestamp, rounds_up } =
+            if config.is_empty() { Begin::new(self.default_isolation.get()) } else { self.begin_settings(config)? };
         let sync = if config.is_empty() { None } else { given_sync(Config::single(config))? };
         if self.in_transaction.get() {
             return Err(Error::invalid("not permitted in a running transaction"));
@@ -35,31 +37,40 @@ impl Session {
             let mut txn = self.txn.borrow_mut();
             txn.begin(isolation);
             txn.set_sync(sync);
+            if let Some(timestamp) = read_timestamp
+                && !txn.set_read_timestamp(timestamp, rounds_up)
+            {
+                txn.rollback()?;
+                return Err(too_old());
+            }
         }
         self.isolation.set(isolation);
+        self.rounds_up_reads.set(rounds_up);
         self.ignores_prepare.set(ignores_prepare);
         self.in_transaction.set(true);
         Ok(())
     }
 
-    fn begin_settings(&self, config: &str) -> Result<(Isolation, bool)> {
+    fn begin_settings(&self, config: &str) -> Result<Begin> {
+        let value = |key| compiled_value(&WT_SESSION_BEGIN_TRANSACTION, config, key);
+        if value("roundup_timestamps.prepared")?.is_some_and(|item| item.truth()) {
+            return Err(not_built("roundup_timestamps.prepared"));
+        }
+        let rounds_up = value("roundup_timestamps.read")?.is_some_and(|item| item.truth());
+        let read_timestamp = value("read_timestamp")?.filter(|item| !item.is_empty());
+        let read_timestamp = read_timestamp.map(|item| timestamp::parse("read", item.text())).transpose()?;
+        if read_timestamp.is_some() {
+            self.refuse_history()?;
+        }
         let config = Config::single(config);
-        for key in ["read_timestamp"] {
-            if config.get(key)?.is_some_and(|item| !item.is_empty()) {
-                return Err(not_built(key));
-            }
-        }
-        for key in ["roundup_timestamps.prepared", "roundup_timestamps.read"] {
-            if config.get(key)?.is_some_and(|item| item.truth()) {
-                return Err(not_built(key));
-            }
-        }
         let isolation = match config.text_or("isolation", "")? {
             "" => self.default_isolation.get(),
             word => parse_isolation(word)?,
         };
         let ignores_prepare = config.text_or("ignore_prepare", "false")? == "true";
-        Ok((isolation, ignores_prepare))
+        // Who reads as of a timestamp has a snapshot, whatever was asked for.
+        let isolation = if read_timestamp.is_some() { Isolation::Snapshot } else { isolation };
+        Ok(Begin { isolation, ignores_prepare, read_timestamp, rounds_up })
     }
 
     /// Commits the transaction. Cursors keep their positions. After an error there is no transaction any more.
@@ -174,17 +185,6 @@ impl Session {
         })
     }
 
-    /// Gives the transaction a timestamp: not built yet.
-    ///
-    /// # Errors
-    /// `EINVAL` outside a transaction, else `ENOTSUP`.
-    pub fn timestamp_transaction(&self, config: &str) -> Result<()> {
-        self.call("WT_SESSION.timestamp_transaction", "", config, || {
-            self.need_transaction()?;
-            Err(not_built("timestamp_transaction"))
-        })
-    }
-
     /// Runs `body` in a transaction and commits it. If the body or the commit fails with `WT_ROLLBACK`, all of it is
     /// run again in a new transaction, without limit; any other error rolls back and is returned.
     ///
@@ -222,8 +222,23 @@ impl Session {
         self.ignores_prepare.set(false);
     }
 
-    fn need_transaction(&self) -> Result<()> {
+    pub(super) fn need_transaction(&self) -> Result<()> {
         if self.in_transaction.get() { Ok(()) } else { Err(Error::invalid("only permitted in a running transaction")) }
+    }
+}
+
+/// What the configuration of a begin asks for.
+struct Begin {
+    isolation: Isolation,
+    ignores_prepare: bool,
+    read_timestamp: Option<u64>,
+    /// A read timestamp older than the oldest becomes that.
+    rounds_up: bool,
+}
+
+impl Begin {
+    fn new(isolation: Isolation) -> Self {
+        Self { isolation, ignores_prepare: false, read_timestamp: None, rounds_up: false }
     }
 }
 
@@ -257,7 +272,18 @@ fn given_sync(config: Config<'_>) -> Result<Option<bool>> {
     Ok(given.map(|item| item.truth() || item.text() == "on"))
 }
 
-/// Timestamps have an issue of their own.
-fn not_built(key: &str) -> Error {
+/// WiredTiger has no text for this one: see [`with_reason`].
+pub(super) fn too_old() -> Error {
+    Error::invalid("")
+}
+
+/// The caller of a Rust function deserves a text.
+pub(super) fn with_reason(error: Error) -> Error {
+    let is_too_old = error.code() == ErrorCode::EINVAL && error.to_string().is_empty();
+    if is_too_old { Error::invalid("the read timestamp is older than the oldest timestamp") } else { error }
+}
+
+/// Timestamps of changes have an issue of their own.
+pub(super) fn not_built(key: &str) -> Error {
     Error::unsupported(format!("{key}: timestamps are not supported yet"))
 }

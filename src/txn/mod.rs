@@ -8,6 +8,7 @@
 mod global;
 mod horizon;
 mod snapshot;
+pub(crate) mod timestamp;
 mod transaction;
 
 pub use global::TxnGlobal;
