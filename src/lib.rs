@@ -32,7 +32,7 @@ pub use cursor::{BoundSide, Cursor, Modify, Range};
 pub use event::EventHandler;
 pub use hardwired_plugin as plugin;
 pub use hardwired_plugin::{Error, ErrorCode, Result};
-pub use session::{LastError, Session};
+pub use session::{LastError, Session, TimestampType};
 
 /// What [`version`] gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,6 +31,7 @@ use crate::metadata::{
 use crate::plugin::config::Config;
 use crate::schema::{Database, FileHandle, HISTORY_URI};
 use crate::tiered::{self, FlushRequest, Switch};
+use crate::txn::timestamp::GlobalTimestamps;
 use crate::txn::{Isolation, Snapshot, Txn};
 use crate::{Error, Result};
 use file::{FileRequest, Written};
@@ -50,6 +51,8 @@ pub(crate) struct Request {
     /// The string of the call, for data sources.
     config: String,
     flush: Option<FlushRequest>,
+    /// It is of the time of its call, whatever the stable timestamp.
+    ignores_stable: bool,
 }
 
 impl Request {
@@ -59,8 +62,8 @@ impl Request {
     }
 
     /// The checkpoint at the end of a connection.
-    pub(crate) fn last(config: &str) -> Self {
-        Self { last: true, ..Self::internal(config) }
+    pub(crate) fn last(config: &str, use_timestamp: bool) -> Self {
+        Self { last: true, ignores_stable: !use_timestamp, ..Self::internal(config) }
     }
 
     /// The checkpoint at the start of a connection with a log. After a recovery that found work the log's files stay until
@@ -88,13 +91,14 @@ impl Request {
             keeps_log: false,
             config: text.to_owned(),
             flush: FlushRequest::parse(config)?,
+            ignores_stable: !config.bool_or("use_timestamp", true)?,
         })
     }
 
     /// The last checkpoint of a connection that closes with `final_flush`.
-    pub(crate) fn final_flush(timeout: Duration) -> Self {
+    pub(crate) fn final_flush(timeout: Duration, use_timestamp: bool) -> Self {
         let flush = FlushRequest { force: false, sync: true, timeout: Some(timeout) };
-        Self { flush: Some(flush), ..Self::default() }
+        Self { flush: Some(flush), ignores_stable: !use_timestamp, ..Self::default() }
     }
 
     /// Whether clean and closed files take part.
@@ -109,6 +113,9 @@ struct Start {
     /// Where the log was.
     lsn: Option<Lsn>,
     snapshot: Snapshot,
+    /// The stable timestamp, and the oldest, which isn't later; 0: none.
+    stable: u64,
+    oldest: u64,
 }
 
 /// Takes a checkpoint of the database.
@@ -170,7 +177,9 @@ fn begin(db: &Database, request: &Request, flush: Option<&FlushRequest>) -> Resu
             None
         }
     };
-    let start = Start { time, lsn, snapshot: txn.snapshot().clone() };
+    let timestamps = if request.ignores_stable { GlobalTimestamps::default() } else { txn.pin_stable() };
+    let (stable, oldest) = (timestamps.stable, timestamps.oldest.min(timestamps.stable));
+    let start = Start { time, lsn, snapshot: txn.snapshot().clone(), stable, oldest };
     let switches = flush.map_or(Ok(Vec::new()), |flush| tiered::plan_switches(db, flush, time))?;
     Ok(Begun { start, txn, switches, files: files_to_write(db, request)? })
 }
@@ -184,7 +193,10 @@ fn run(db: &Database, keys: &KeyService, request: &Request, begun: Begun) -> Res
         |mut key| (write_all(db, request, &start, &files, &mut switches, &mut key), key),
     );
     match &done.0 {
-        Ok(()) => Switch::commit(db, &switches),
+        Ok(()) => {
+            db.txns.set_last_checkpoint(start.stable);
+            Switch::commit(db, &switches);
+        }
         // After a panic nobody knows which metadata the next open finds.
         Err(_) if !db.is_panicked() => Switch::undo(db, &switches),
         Err(_) => {}
@@ -232,7 +244,7 @@ fn write_all(
     switches: &mut [Switch],
     key: &mut Option<crate::key_provider::PendingKey<'_>>,
 ) -> Result<()> {
-    let &Start { time, lsn, ref snapshot } = start;
+    let &Start { time, lsn, ref snapshot, .. } = start;
     let file_request =
         FileRequest { name: request.name.as_deref(), drops: &request.drops, force: request.force, time, lsn };
     let key_row = key.as_mut().map(|key| key.persist()).transpose()?.flatten();
@@ -253,7 +265,7 @@ fn write_all(
         for file in &written {
             file.handle.block.sync()?;
         }
-        let mut rows = system_rows(db, request, time, snapshot);
+        let mut rows = system_rows(db, request, start);
         rows.extend(written.iter().map(|file| (file.handle.uri.clone(), Some(file.value.clone()))));
         rows.extend(lsn.map_or(Ok(Vec::new()), |lsn| rows_ahead_of(db, lsn, &written))?);
         for switch in switches.iter() {
@@ -275,8 +287,11 @@ fn write_all(
 }
 
 /// The `system:` rows.
-fn system_rows(db: &Database, request: &Request, time: u64, snapshot: &Snapshot) -> Vec<(String, Option<String>)> {
+fn system_rows(db: &Database, request: &Request, start: &Start) -> Vec<(String, Option<String>)> {
+    let &Start { time, ref snapshot, stable, oldest, .. } = start;
     let write_gen = db.base_write_gen.get();
+    let at = |timestamp| system::Timestamp { timestamp, checkpoint_time: time, write_gen };
+    let (stable, oldest) = (at(stable).format_checkpoint(), at(oldest).format_oldest());
     let snapshot = system::Snapshot {
         min: snapshot.min,
         max: snapshot.max,
@@ -287,8 +302,8 @@ fn system_rows(db: &Database, request: &Request, time: u64, snapshot: &Snapshot)
     let mut rows = vec![
         (BASE_WRITE_GEN_KEY.to_owned(), Some(system::format_base_write_gen(write_gen))),
         (SNAPSHOT_KEY.to_owned(), Some(snapshot.format())),
-        (CHECKPOINT_KEY.to_owned(), None),
-        (OLDEST_KEY.to_owned(), None),
+        (CHECKPOINT_KEY.to_owned(), stable.clone()),
+        (OLDEST_KEY.to_owned(), oldest.clone()),
     ];
     for rule in &request.drops {
         if let DropRule::Name(name) = rule {
@@ -297,7 +312,8 @@ fn system_rows(db: &Database, request: &Request, time: u64, snapshot: &Snapshot)
     }
     if let Some(name) = &request.name {
         rows.push((named_key(SNAPSHOT_KEY, name), Some(snapshot.format())));
-        rows.extend([CHECKPOINT_KEY, OLDEST_KEY].map(|key| (named_key(key, name), None)));
+        rows.push((named_key(CHECKPOINT_KEY, name), stable));
+        rows.push((named_key(OLDEST_KEY, name), oldest));
     }
     rows
 }

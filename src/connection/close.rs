@@ -24,8 +24,11 @@ impl ConnectionInner {
         let panicked = self.db.is_panicked();
         // From here on sessions can't begin anything; what they have not committed is in nobody's snapshot.
         self.db.set_closed();
-        let final_flush = Config::single(config).bool_or("final_flush", false)?;
-        let mut outcome = if panicked || self.db.readonly { Ok(()) } else { self.final_checkpoint(final_flush) };
+        let options = Config::single(config);
+        let final_flush = options.bool_or("final_flush", false)?;
+        let use_timestamp = options.bool_or("use_timestamp", true)?;
+        let mut outcome =
+            if panicked || self.db.readonly { Ok(()) } else { self.final_checkpoint(final_flush, use_timestamp) };
         resources.servers.stop();
         if !panicked {
             tiered::drain_removals(&self.db);
@@ -53,21 +56,29 @@ impl ConnectionInner {
 
     /// Makes what was committed durable. There is nothing to do for a database that nobody changed and that neither a
     /// key provider nor a data source may want to add to.
-    fn final_checkpoint(&self, flush: bool) -> Result<()> {
+    fn final_checkpoint(&self, flush: bool, use_timestamp: bool) -> Result<()> {
         let flush = flush && !self.db.in_memory && self.db.tiered.is_on();
         if let Some(log) = self.txns.log() {
             // Nothing is committed behind the last checkpoint, which must also say so: the next open finds nothing to do.
             log.close_gate();
         } else {
-            let is_due = flush || self.has_provider || self.db.has_sources() || !self.db.is_clean();
+            // The timestamps of the last checkpoint are those of the next open.
+            let timestamps = self.txns.timestamps();
+            let has_timestamps = use_timestamp && timestamps.stable != 0 || timestamps.last_checkpoint != 0;
+            let is_due = has_timestamps || flush || self.has_provider || self.db.has_sources() || !self.db.is_clean();
             if self.db.in_memory || !is_due {
                 return Ok(());
             }
         }
         if flush {
-            return checkpoint::checkpoint(&self.db, &self.keys, &Request::final_flush(FINAL_FLUSH_TIMEOUT));
+            return checkpoint::checkpoint(
+                &self.db,
+                &self.keys,
+                &Request::final_flush(FINAL_FLUSH_TIMEOUT, use_timestamp),
+            );
         }
-        checkpoint::checkpoint(&self.db, &self.keys, &Request::last("use_timestamp=true"))
+        let request = Request::last(&format!("use_timestamp={use_timestamp}"), use_timestamp);
+        checkpoint::checkpoint(&self.db, &self.keys, &request)
     }
 }
 

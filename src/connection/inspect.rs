@@ -88,11 +88,13 @@ pub(super) fn look(db: &Database, readonly: bool, logs: bool) -> Result<Found> {
     })
 }
 
-/// The oldest timestamp of the last checkpoint becomes the connection's.
+/// The timestamps of the last checkpoint become the connection's.
 pub(super) fn recover_timestamps(db: &Database) -> Result<()> {
-    if let Some(text) = db.catalog.get(OLDEST_KEY)? {
-        db.txns.set_oldest_timestamp(system::Timestamp::parse(&text, OLDEST_KEY)?.timestamp);
-    }
+    let timestamp = |key: &str| -> Result<u64> {
+        let text = db.catalog.get(key)?;
+        text.map_or(Ok(0), |text| system::Timestamp::parse(&text, key).map(|found| found.timestamp))
+    };
+    db.txns.recover_timestamps(timestamp(CHECKPOINT_KEY)?, timestamp(OLDEST_KEY)?);
     Ok(())
 }
 

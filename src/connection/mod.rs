@@ -29,10 +29,12 @@ use crate::extensions::LoadedExtensions;
 use crate::key_provider::KeyService;
 use crate::log::LogDirectory;
 use crate::packing::Format;
+use crate::plugin::config::Config;
 use crate::plugin::file_system::FileHandle;
 use crate::schema::{At, Catalog, Change, Database, InUse, OpenIndex, OpenIndices, OpenTable, TableInUse};
 use crate::session::Session;
 use crate::txn::TxnGlobal;
+use crate::txn::timestamp::Change as TimestampChange;
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use servers::Servers;
@@ -119,6 +121,35 @@ impl Connection {
         const METHOD: &str = "WT_CONNECTION.reconfigure";
         let done = self.inner.check_usable().and_then(|()| self.inner.reconfigure(METHOD, config));
         self.inner.reported(METHOD, done)
+    }
+
+    /// Sets timestamps of the connection: `oldest_timestamp`, `stable_timestamp`, `durable_timestamp` (hexadecimal), and
+    /// `force` against the rules that they don't go back and that the oldest isn't later than the stable one.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad configuration and for what the rules forbid: then nothing is changed.
+    pub fn set_timestamp(&self, config: &str) -> Result<()> {
+        const METHOD: &str = "WT_CONNECTION.set_timestamp";
+        let set = self.inner.check_usable().and_then(|()| {
+            self.inner.check_config(METHOD, "", config)?;
+            self.inner.txns.set_timestamps(&TimestampChange::parse(&self.inner.effective_config(METHOD, "", config))?)
+        });
+        self.inner.reported(METHOD, set)
+    }
+
+    /// A timestamp of the connection in hexadecimal, `0` if it isn't set. `get`: `all_durable` (if it isn't given),
+    /// `backup_checkpoint`, `last_checkpoint`, `oldest`, `oldest_reader`, `pinned`, `recovery`, `stable`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad configuration.
+    pub fn query_timestamp(&self, config: &str) -> Result<String> {
+        const METHOD: &str = "WT_CONNECTION.query_timestamp";
+        let queried = self.inner.check_usable().and_then(|()| {
+            self.inner.check_config(METHOD, "", config)?;
+            let config = self.inner.effective_config(METHOD, "", config);
+            Ok(format!("{:x}", self.inner.txns.query_timestamp(Config::single(&config).text_or("get", "")?)))
+        });
+        self.inner.reported(METHOD, queried)
     }
 
     /// The home directory as it was given.
@@ -239,7 +270,7 @@ impl ConnectionInner {
     }
 
     fn reconfigure(&self, method: &str, config: &str) -> Result<()> {
-        use crate::plugin::config::{Config, ConfigParser};
+        use crate::plugin::config::ConfigParser;
         self.check_config(method, "", config)?;
         for item in ConfigParser::new(config) {
             let (key, _) = item?;

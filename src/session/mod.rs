@@ -18,9 +18,11 @@ mod log;
 mod services;
 #[cfg(test)]
 mod services_tests;
+mod timestamp;
 mod transaction;
 
 pub use last_error::LastError;
+pub use timestamp::TimestampType;
 
 use crate::config::Method;
 use crate::connection::ConnectionInner;
@@ -44,6 +46,8 @@ pub struct Session {
     isolation: Cell<Isolation>,
     /// The running transaction may not write (`ignore_prepare=true`).
     ignores_prepare: Cell<bool>,
+    /// A read timestamp of the running transaction is rounded up to the oldest.
+    rounds_up_reads: Cell<bool>,
     open_cursors: RefCell<Vec<Arc<OpenCursor>>>,
     positioned_cursors: Cell<usize>,
     last_error: LastErrorSlot,
@@ -79,6 +83,7 @@ impl Session {
             default_isolation: Cell::new(Isolation::Snapshot),
             isolation: Cell::new(Isolation::Snapshot),
             ignores_prepare: Cell::new(false),
+            rounds_up_reads: Cell::new(false),
             open_cursors: RefCell::default(),
             positioned_cursors: Cell::new(0),
             last_error: LastErrorSlot::default(),

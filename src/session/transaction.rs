@@ -3,42 +3,32 @@
 //! Source: API specification, section 6.4; transactions specification, sections 2 and 3.
 
 use super::{Failure, Session};
+use crate::config::check::compiled_value;
+use crate::config::schema::WT_SESSION_BEGIN_TRANSACTION;
 use crate::event::Origin;
 use crate::plugin::config::Config;
-use crate::txn::Isolation;
-use crate::{Error, Result};
-
-/// What a transaction is begun with.
-struct Begin<'a> {
-    isolation: Isolation,
-    ignore_prepare: &'a str,
-    read_timestamp: Option<u64>,
-    /// A read timestamp older than the oldest becomes that.
-    round_up: bool,
-}
+use crate::txn::{Isolation, timestamp};
+use crate::{Error, ErrorCode, Result};
 
 impl Session {
     /// Begins a transaction. Keys: `isolation`, `ignore_prepare`, `name`, `priority`, `operation_timeout_ms`,
     /// `no_timestamp`, `read_timestamp`, `roundup_timestamps=(read)`, `sync`.
     ///
     /// # Errors
-    /// `EINVAL` inside a transaction, for bad configuration, and for a read timestamp older than the oldest one; `ENOTSUP`
-    /// for what isn't built yet. No transaction is running then.
+    /// `EINVAL` inside a transaction, for bad configuration, and for a read timestamp older than the oldest timestamp (unless
+    /// it is to be rounded up); `ENOTSUP` for what isn't built. No transaction is running then.
     pub fn begin_transaction(&self, config: &str) -> Result<()> {
         const METHOD: &str = "WT_SESSION.begin_transaction";
         self.enter()?;
         let begun = self.begin_from(METHOD, config);
-        begun.map_err(|error| self.method_failed(METHOD, "", error, Failure::Full))
+        begun.map_err(|error| with_reason(self.method_failed(METHOD, "", error, Failure::Full)))
     }
 
     fn begin_from(&self, method: &'static str, config: &str) -> Result<()> {
         self.connection.check_config(method, "", config)?;
         let config = &*self.connection.effective_config(method, "", config);
-        let Begin { isolation, ignore_prepare, read_timestamp, round_up } = if config.is_empty() {
-            Begin { isolation: self.default_isolation.get(), ignore_prepare: "", read_timestamp: None, round_up: false }
-        } else {
-            self.begin_settings(config)?
-        };
+        let Begin { isolation, ignore_prepare, read_timestamp, rounds_up } =
+            if config.is_empty() { Begin::new(self.default_isolation.get()) } else { self.begin_settings(config)? };
         let sync = if config.is_empty() { None } else { given_sync(Config::single(config))? };
         if self.in_transaction.get() {
             return Err(Error::invalid("not permitted in a running transaction"));
@@ -49,43 +39,36 @@ impl Session {
             txn.set_sync(sync);
             txn.set_ignore_prepare(matches!(ignore_prepare, "true" | "force"));
             if let Some(timestamp) = read_timestamp
-                && !txn.set_read_timestamp(timestamp, round_up)
+                && !txn.set_read_timestamp(timestamp, rounds_up)
             {
                 txn.rollback()?;
-                // WiredTiger gives no text for this.
-                return Err(Error::invalid(""));
+                return Err(too_old());
             }
         }
         self.isolation.set(isolation);
+        self.rounds_up_reads.set(rounds_up);
         self.ignores_prepare.set(ignore_prepare == "true");
         self.in_transaction.set(true);
         Ok(())
     }
 
     fn begin_settings<'a>(&self, config: &'a str) -> Result<Begin<'a>> {
-        let config = Config::single(config);
-        if config.get("roundup_timestamps.prepared")?.is_some_and(|item| item.truth()) {
+        let value = |key| compiled_value(&WT_SESSION_BEGIN_TRANSACTION, config, key);
+        if value("roundup_timestamps.prepared")?.is_some_and(|item| item.truth()) {
             return Err(not_built("roundup_timestamps.prepared"));
         }
+        let rounds_up = value("roundup_timestamps.read")?.is_some_and(|item| item.truth());
+        let read_timestamp = value("read_timestamp")?.filter(|item| !item.is_empty());
+        let read_timestamp = read_timestamp.map(|item| timestamp::parse("read", item.text())).transpose()?;
+        let config = Config::single(config);
         let isolation = match config.text_or("isolation", "")? {
             "" => self.default_isolation.get(),
             word => parse_isolation(word)?,
         };
-        let read_timestamp = match config.text_or("read_timestamp", "")? {
-            "" => None,
-            text => Some(parse_timestamp("read", text)?),
-        };
-        if read_timestamp.is_some() && isolation != Isolation::Snapshot {
-            return Err(Error::invalid(
-                "setting a read_timestamp requires a transaction running at snapshot isolation",
-            ));
-        }
-        Ok(Begin {
-            isolation,
-            ignore_prepare: config.text_or("ignore_prepare", "false")?,
-            read_timestamp,
-            round_up: config.get("roundup_timestamps.read")?.is_some_and(|item| item.truth()),
-        })
+        let ignore_prepare = config.text_or("ignore_prepare", "false")?;
+        // Who reads as of a timestamp has a snapshot, whatever was asked for.
+        let isolation = if read_timestamp.is_some() { Isolation::Snapshot } else { isolation };
+        Ok(Begin { isolation, ignore_prepare, read_timestamp, rounds_up })
     }
 
     /// Commits the transaction. Cursors keep their positions. After an error there is no transaction any more.
@@ -200,17 +183,6 @@ impl Session {
         })
     }
 
-    /// Gives the transaction a timestamp: not built yet.
-    ///
-    /// # Errors
-    /// `EINVAL` outside a transaction, else `ENOTSUP`.
-    pub fn timestamp_transaction(&self, config: &str) -> Result<()> {
-        self.call("WT_SESSION.timestamp_transaction", "", config, || {
-            self.need_transaction()?;
-            Err(not_built("timestamp_transaction"))
-        })
-    }
-
     /// Runs `body` in a transaction and commits it. If the body or the commit fails with `WT_ROLLBACK`, all of it is
     /// run again in a new transaction, without limit; any other error rolls back and is returned.
     ///
@@ -248,8 +220,23 @@ impl Session {
         self.ignores_prepare.set(false);
     }
 
-    fn need_transaction(&self) -> Result<()> {
+    pub(super) fn need_transaction(&self) -> Result<()> {
         if self.in_transaction.get() { Ok(()) } else { Err(Error::invalid("only permitted in a running transaction")) }
+    }
+}
+
+/// What the configuration of a begin asks for.
+struct Begin<'a> {
+    isolation: Isolation,
+    ignore_prepare: &'a str,
+    read_timestamp: Option<u64>,
+    /// A read timestamp older than the oldest becomes that.
+    rounds_up: bool,
+}
+
+impl Begin<'_> {
+    fn new(isolation: Isolation) -> Self {
+        Self { isolation, ignore_prepare: "", read_timestamp: None, rounds_up: false }
     }
 }
 
@@ -283,20 +270,18 @@ fn given_sync(config: Config<'_>) -> Result<Option<bool>> {
     Ok(given.map(|item| item.truth() || item.text() == "on"))
 }
 
-/// A timestamp in hexadecimal (transactions specification, section 5).
-fn parse_timestamp(name: &str, text: &str) -> Result<u64> {
-    if text.len() > 16 {
-        return Err(Error::invalid(format!("{name} timestamp too long '{text}'")));
-    }
-    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let parsed = u64::from_str_radix(text, 16).ok().filter(|_| digits);
-    match parsed.ok_or_else(|| Error::invalid(format!("Failed to parse {name} timestamp '{text}'")))? {
-        0 => Err(Error::invalid(format!("illegal {name} timestamp '{text}': zero not permitted"))),
-        timestamp => Ok(timestamp),
-    }
+/// WiredTiger has no text for this one: see [`with_reason`].
+pub(super) fn too_old() -> Error {
+    Error::invalid("")
+}
+
+/// The caller of a Rust function deserves a text.
+pub(super) fn with_reason(error: Error) -> Error {
+    let is_too_old = error.code() == ErrorCode::EINVAL && error.to_string().is_empty();
+    if is_too_old { Error::invalid("the read timestamp is older than the oldest timestamp") } else { error }
 }
 
 /// Timestamps of changes have an issue of their own.
-fn not_built(key: &str) -> Error {
+pub(super) fn not_built(key: &str) -> Error {
     Error::unsupported(format!("{key}: timestamps are not supported yet"))
 }

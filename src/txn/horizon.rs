@@ -6,9 +6,11 @@
 //!
 //! Source: transactions specification, sections 6 and 9.4.
 
+use super::timestamp::{Change, GlobalTimestamps};
 use super::{TS_NONE, TxnGlobal, TxnId};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use hardwired_plugin::Result;
 
 /// The limit of what somebody may not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +30,11 @@ impl Horizon {
     }
 }
 
-/// The part of the connection's timestamps that decides what is visible to everybody.
+/// The connection's timestamps, and what they make visible to everybody.
 #[derive(Default)]
 pub(super) struct Pinned {
-    /// The oldest timestamp, and whoever changes one of the following or publishes a read timestamp.
-    oldest: Mutex<u64>,
+    /// Also held by whoever changes one of the following or publishes a read timestamp.
+    timestamps: Mutex<GlobalTimestamps>,
     /// The oldest timestamp again.
     target: AtomicU64,
     /// What [`TxnGlobal::pinned_timestamp`] gives: `target`, unless a reader keeps it back.
@@ -50,13 +52,45 @@ impl TxnGlobal {
         self.pinned.value.load(Ordering::Acquire)
     }
 
-    /// Sets the oldest timestamp. The pinned one follows, backwards too if the oldest goes backwards.
-    pub fn set_oldest_timestamp(&self, timestamp: u64) {
-        let mut oldest = self.pinned.oldest.lock();
-        let backwards = timestamp < *oldest;
-        *oldest = timestamp;
-        self.pinned.target.store(timestamp, Ordering::Release);
-        self.recompute(timestamp, backwards);
+    /// The connection's timestamps.
+    pub(crate) fn timestamps(&self) -> GlobalTimestamps {
+        *self.pinned.timestamps.lock()
+    }
+
+    /// Changes timestamps of the connection. The pinned one follows, backwards too if the oldest goes backwards.
+    ///
+    /// # Errors
+    /// `EINVAL` for a change that isn't permitted: then nothing is changed.
+    pub(crate) fn set_timestamps(&self, change: &Change) -> Result<()> {
+        self.replace_timestamps(|timestamps| timestamps.changed(change))
+    }
+
+    /// Begins with the timestamps of the checkpoint that was found at open.
+    pub(crate) fn recover_timestamps(&self, checkpoint: u64, oldest: u64) {
+        let found = GlobalTimestamps {
+            oldest,
+            stable: checkpoint,
+            durable: checkpoint,
+            last_checkpoint: checkpoint,
+            recovery: checkpoint,
+        };
+        let replaced = self.replace_timestamps(|_| Ok(found));
+        debug_assert!(replaced.is_ok());
+    }
+
+    /// A checkpoint at this timestamp is complete.
+    pub(crate) fn set_last_checkpoint(&self, timestamp: u64) {
+        self.pinned.timestamps.lock().last_checkpoint = timestamp;
+    }
+
+    fn replace_timestamps(&self, change: impl FnOnce(GlobalTimestamps) -> Result<GlobalTimestamps>) -> Result<()> {
+        let mut timestamps = self.pinned.timestamps.lock();
+        let new = change(*timestamps)?;
+        let backwards = new.oldest < timestamps.oldest;
+        *timestamps = new;
+        self.pinned.target.store(new.oldest, Ordering::Release);
+        self.recompute(new.oldest, backwards);
+        Ok(())
     }
 
     /// The smallest read timestamp in use; 0: none is.
@@ -72,8 +106,8 @@ impl TxnGlobal {
         // Without timestamps, and while no reader keeps it back, there is nothing to do.
         let target = self.pinned.target.load(Ordering::Acquire);
         if target != TS_NONE && target != self.pinned_timestamp() {
-            let oldest = self.pinned.oldest.lock();
-            self.recompute(*oldest, false);
+            let timestamps = self.pinned.timestamps.lock();
+            self.recompute(timestamps.oldest, false);
         }
     }
 
@@ -90,13 +124,21 @@ impl TxnGlobal {
     /// Publishes the read timestamp of the session of `slot`, which has none, and returns it. One that is older than the
     /// oldest timestamp becomes that if `round_up`, else nothing is published.
     pub(super) fn publish_read_timestamp(&self, slot: usize, timestamp: u64, round_up: bool) -> Option<u64> {
-        let oldest = self.pinned.oldest.lock();
-        if timestamp < *oldest && !round_up {
+        let timestamps = self.pinned.timestamps.lock();
+        if timestamp < timestamps.oldest && !round_up {
             return None;
         }
-        let timestamp = timestamp.max(*oldest);
+        let timestamp = timestamp.max(timestamps.oldest);
         self.slots[slot].read_timestamp.store(timestamp, Ordering::Release);
         Some(timestamp)
+    }
+
+    /// As [`TxnGlobal::publish_read_timestamp`], for a checkpoint: at the stable timestamp, if there is one. Gives the
+    /// connection's timestamps.
+    pub(super) fn publish_stable(&self, slot: usize) -> GlobalTimestamps {
+        let timestamps = self.pinned.timestamps.lock();
+        self.slots[slot].read_timestamp.store(timestamps.stable, Ordering::Release);
+        *timestamps
     }
 
     pub(super) fn withdraw_read_timestamp(&self, slot: usize) {
@@ -106,7 +148,13 @@ impl TxnGlobal {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use crate::txn::timestamp::Change;
     use crate::txn::{Isolation, Txn, TxnGlobal};
+
+    fn set_oldest(global: &TxnGlobal, timestamp: u64) {
+        let change = Change::parse(&format!("oldest_timestamp={timestamp:x},force=true")).unwrap();
+        global.set_timestamps(&change).unwrap();
+    }
 
     #[test]
     fn the_pinned_timestamp_waits_for_readers_and_never_goes_back() {
@@ -119,16 +167,16 @@ mod tests {
         assert!(global.horizon().covers(0, 0));
         reader.begin(Isolation::Snapshot);
         assert!(reader.set_read_timestamp(15, false));
-        global.set_oldest_timestamp(10);
+        set_oldest(&global, 10);
         assert_eq!((global.pinned_timestamp(), global.oldest_reader()), (10, 15));
-        global.set_oldest_timestamp(20);
+        set_oldest(&global, 20);
         assert_eq!(global.pinned_timestamp(), 15);
         assert!(global.horizon().covers(0, 15) && !global.horizon().covers(0, 16) && !global.horizon().covers(1, 15));
         reader.commit().unwrap();
         assert_eq!(global.pinned_timestamp(), 15, "it follows when the oldest id is recomputed");
         global.update_oldest();
         assert_eq!((global.pinned_timestamp(), global.oldest_reader()), (20, 0));
-        global.set_oldest_timestamp(5);
+        set_oldest(&global, 5);
         assert_eq!(global.pinned_timestamp(), 5, "the oldest timestamp was forced backwards");
     }
 
@@ -136,7 +184,7 @@ mod tests {
     fn a_read_timestamp_is_not_older_than_the_oldest() {
         let global = TxnGlobal::new(10);
         let mut reader = Txn::new(&global).unwrap();
-        global.set_oldest_timestamp(20);
+        set_oldest(&global, 20);
         reader.begin(Isolation::Snapshot);
         assert!(!reader.set_read_timestamp(19, false));
         assert_eq!((reader.read_timestamp(), global.oldest_reader()), (0, 0));
@@ -151,20 +199,25 @@ mod tests {
 #[cfg(all(test, loom))]
 mod loom_tests {
     use crate::sync::model::check;
+    use crate::txn::timestamp::Change;
     use crate::txn::{Isolation, Txn, TxnGlobal};
     use loom::thread;
     use std::sync::Arc;
+
+    fn set_oldest(global: &TxnGlobal, timestamp: u64) {
+        global.set_timestamps(&Change::parse(&format!("oldest_timestamp={timestamp:x}")).unwrap()).unwrap();
+    }
 
     /// Whatever becomes of the oldest timestamp meanwhile, the pinned one doesn't pass a reader's.
     #[test]
     fn the_pinned_timestamp_does_not_pass_a_read_timestamp_in_use() {
         check(3, || {
             let global = TxnGlobal::with_capacity(1);
-            global.set_oldest_timestamp(10);
+            set_oldest(&global, 10);
             let setter = {
                 let global = Arc::clone(&global);
                 thread::spawn(move || {
-                    global.set_oldest_timestamp(20);
+                    set_oldest(&global, 20);
                     global.update_oldest();
                 })
             };

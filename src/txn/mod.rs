@@ -9,6 +9,7 @@ mod global;
 mod horizon;
 mod reader;
 mod snapshot;
+pub(crate) mod timestamp;
 mod transaction;
 
 pub use global::TxnGlobal;

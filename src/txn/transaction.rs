@@ -1,6 +1,7 @@
 //! One session's transaction.
 
 use super::global::Taken;
+use super::timestamp::GlobalTimestamps;
 use super::{Snapshot, TS_NONE, TXN_ABORTED, TXN_NONE, TxnGlobal, TxnId};
 use crate::log::{Operation as LogOperation, record};
 use crate::sync::reclaim::Participant;
@@ -220,6 +221,15 @@ impl Txn {
         self.read_timestamp = published;
         self.take_snapshot();
         true
+    }
+
+    /// Reads as of the stable timestamp, if there is one, without a new snapshot: for the transaction of a checkpoint. Gives
+    /// the connection's timestamps.
+    pub(crate) fn pin_stable(&mut self) -> GlobalTimestamps {
+        debug_assert!(self.is_explicit() && self.read_timestamp == TS_NONE);
+        let timestamps = self.global.publish_stable(self.slot);
+        self.read_timestamp = timestamps.stable;
+        timestamps
     }
 
     /// The timestamp as of which the running transaction reads; 0: none.

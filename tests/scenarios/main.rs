@@ -113,3 +113,46 @@ fn durability() {
         txn::run,
     );
 }
+
+/// Reasons why scenarios of timestamps are skipped.
+const COMMIT: &str = "commit timestamps";
+const PREPARED: &str = "prepared transactions";
+
+#[test]
+fn timestamps_of_the_connection() {
+    replay(
+        "txn-timestamps-global.json",
+        &[("all-durable", COMMIT), ("last-checkpoint", "it compares write generations; see tests/timestamps.rs")],
+        txn::run,
+    );
+}
+
+#[test]
+fn timestamps_of_transactions() {
+    replay(
+        "txn-timestamps-txn.json",
+        &[
+            ("commit-timestamp-rules", COMMIT),
+            ("commit-timestamp-oldest-only", COMMIT),
+            ("multiple-commit-timestamps", COMMIT),
+            ("stable-passes-running-commit", COMMIT),
+            ("durable-timestamp-rules", PREPARED),
+            ("prepare-timestamp-rules", PREPARED),
+            ("prepare-roundup", PREPARED),
+            ("read-timestamp-refreshes-snapshot", COMMIT),
+            ("timestamp-uint", COMMIT),
+            ("write-conflict-with-read-timestamp", COMMIT),
+            ("write-timestamp-usage-ordered", COMMIT),
+            ("write-timestamp-usage-never", COMMIT),
+            ("write-timestamp-usage-always", COMMIT),
+            ("write-timestamp-usage-key_consistent", COMMIT),
+            ("write-timestamp-usage-mixed_mode", COMMIT),
+            ("write-timestamp-usage-none", COMMIT),
+            ("assert-read-timestamp", COMMIT),
+            ("durable-timestamp-happy", PREPARED),
+            ("prepared-commit-needs-both", PREPARED),
+            ("timestamp-uint-happy", COMMIT),
+        ],
+        txn::run,
+    );
+}

@@ -9,7 +9,8 @@ const OFF: Built = NoEffect("only matters together with an option that is not bu
 const PACE: Built = NoEffect("changes how fast something is done, not what");
 const LIMIT: Built = NoEffect("sizes a table that has no fixed size here");
 const LABEL: Built = NoEffect("a name or note that nothing depends on");
-const NO_TIMESTAMPS: Built = NoEffect("only matters with timestamps or prepared transactions, and those are refused");
+const NO_TIMESTAMPS: Built =
+    NoEffect("only matters with timestamps of changes or prepared transactions, and those are refused");
 const STRICTER: Built = NoEffect("allows less than is always done here");
 const THREADS: Built = NoEffect("one thread evicts, and those that fill the cache help it");
 const UPDATES: Built = NoEffect("updates count among the dirty bytes, and the levels of those hold");
@@ -27,6 +28,8 @@ pub(in crate::config) fn of(method: &str) -> &'static [Entry] {
         | "WT_CONNECTION.reconfigure" => OPEN,
         "WT_CONNECTION.load_extension" => LOAD_EXTENSION,
         "WT_CONNECTION.close" => CLOSE,
+        "WT_CONNECTION.set_timestamp" => SET_TIMESTAMP,
+        "WT_CONNECTION.query_timestamp" | "WT_SESSION.query_timestamp" => QUERY_TIMESTAMP,
         "WT_CONNECTION.open_session" | "WT_SESSION.reconfigure" => SESSION,
         "WT_SESSION.create" | "file.config" | "file.meta" | "table.meta" => OBJECT,
         "colgroup.meta" => COLGROUP,
@@ -34,6 +37,7 @@ pub(in crate::config) fn of(method: &str) -> &'static [Entry] {
         "WT_SESSION.begin_transaction" => BEGIN,
         "WT_SESSION.commit_transaction" => COMMIT,
         "WT_SESSION.rollback_transaction" => ROLLBACK,
+        "WT_SESSION.timestamp_transaction" => TIMESTAMP,
         "WT_SESSION.checkpoint" => CHECKPOINT,
         "WT_SESSION.log_flush" => LOG_FLUSH,
         "WT_SESSION.drop" => DROP,
@@ -176,7 +180,16 @@ const OPEN: &[Entry] = &[
 const LOAD_EXTENSION: &[Entry] =
     &[("config", Supported), ("early_load", Supported), ("entry", Supported), ("terminate", Supported)];
 
-const CLOSE: &[Entry] = &[("final_flush", Supported), ("leak_memory", PACE), ("use_timestamp", NO_TIMESTAMPS)];
+const CLOSE: &[Entry] = &[("final_flush", Supported), ("leak_memory", PACE), ("use_timestamp", Supported)];
+
+const SET_TIMESTAMP: &[Entry] = &[
+    ("durable_timestamp", Supported),
+    ("force", Supported),
+    ("oldest_timestamp", Supported),
+    ("stable_timestamp", Supported),
+];
+
+const QUERY_TIMESTAMP: &[Entry] = &[("get", Supported)];
 
 const SESSION: &[Entry] =
     &[("cache_cursors", PACE), ("cache_max_wait_ms", NO_WAITS), ("isolation", Supported), ("prefetch.enabled", PACE)];
@@ -264,8 +277,9 @@ const BEGIN: &[Entry] = &[
     ("name", LABEL),
     ("no_timestamp", NO_TIMESTAMPS),
     ("priority", PACE),
+    ("read_timestamp", Supported),
     ("roundup_timestamps.prepared", NO_TIMESTAMPS),
-    ("roundup_timestamps.read", NO_TIMESTAMPS),
+    ("roundup_timestamps.read", Supported),
     ("sync", Supported),
 ];
 
@@ -274,6 +288,7 @@ const LOG_FLUSH: &[Entry] = &[("sync", Supported)];
 const COMMIT: &[Entry] = &[("sync", Supported)];
 
 const ROLLBACK: &[Entry] = &[("operation_timeout_ms", NoEffect("a rollback waits for nothing"))];
+const TIMESTAMP: &[Entry] = &[("read_timestamp", Supported)];
 
 const CHECKPOINT: &[Entry] = &[
     ("drop", Supported),
@@ -283,7 +298,7 @@ const CHECKPOINT: &[Entry] = &[
     ("flush_tier.timeout", Supported),
     ("force", Supported),
     ("name", Supported),
-    ("use_timestamp", NO_TIMESTAMPS),
+    ("use_timestamp", Supported),
 ];
 
 const DROP: &[Entry] = &[
@@ -329,6 +344,8 @@ pub(in crate::config) const METHODS: &[&[&str]] = &[
     &["wiredtiger_open_all", "WT_CONNECTION.reconfigure"],
     &["WT_CONNECTION.load_extension"],
     &["WT_CONNECTION.close"],
+    &["WT_CONNECTION.set_timestamp"],
+    &["WT_CONNECTION.query_timestamp", "WT_SESSION.query_timestamp"],
     &["WT_CONNECTION.open_session", "WT_SESSION.reconfigure"],
     &["WT_SESSION.create", "file.config", "file.meta", "table.meta"],
     &["colgroup.meta"],
@@ -337,6 +354,7 @@ pub(in crate::config) const METHODS: &[&[&str]] = &[
     &["WT_SESSION.commit_transaction"],
     &["WT_SESSION.rollback_transaction"],
     &["WT_SESSION.log_flush"],
+    &["WT_SESSION.timestamp_transaction"],
     &["WT_SESSION.checkpoint"],
     &["WT_SESSION.drop"],
     &["WT_SESSION.open_cursor"],

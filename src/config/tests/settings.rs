@@ -143,8 +143,8 @@ fn session_and_transaction_levels() {
     let transaction = TransactionSettings::parse("isol=read-uncommitted,name=t,sync=true").unwrap();
     assert_eq!((transaction.isolation, transaction.name.as_str()), (Some(Isolation::ReadUncommitted), "t"));
     assert_eq!(TransactionSettings::parse("isolation=").unwrap().isolation, None);
-    assert_eq!(TransactionSettings::parse("read_timestamp=5").unwrap_err().code(), ErrorCode::ENOTSUP);
-    assert_eq!(TransactionSettings::parse("read_t=5").unwrap_err().code(), ErrorCode::ENOTSUP);
+    assert_eq!(TransactionSettings::parse("operation_timeout_ms=5").unwrap_err().code(), ErrorCode::ENOTSUP);
+    assert_eq!(TransactionSettings::parse("operation_t=5").unwrap_err().code(), ErrorCode::ENOTSUP);
     assert_eq!(
         TransactionSettings::parse("isolation=bad").unwrap_err().to_string(),
         "Value 'bad' is not a valid choice"
