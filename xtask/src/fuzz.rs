@@ -1,5 +1,6 @@
 //! `cargo xtask fuzz`: runs the targets of `fuzz/targets.txt`, each for a time, and shows that the canary crashes.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -13,6 +14,10 @@ const DEFAULT_SECONDS: u64 = 30;
 const INPUT_LIMIT_SECONDS: u64 = 20;
 /// More memory than this counts as unbounded allocation. The sanitizer's own share is in it.
 const MEMORY_LIMIT_MB: u64 = 2048;
+
+/// Of a failure's backtrace so many lines are printed, and of any line so much.
+const SHOWN_FRAME_LINES: usize = 30;
+const SHOWN_LINE_CHARS: usize = 400;
 
 /// What a run must do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,7 @@ struct Target {
 /// Runs the named targets, or all.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<()> {
     let mut seconds = DEFAULT_SECONDS;
+    let mut seed = None;
     let mut names = Vec::new();
     let mut rest = arguments.iter();
     while let Some(&argument) = rest.next() {
@@ -37,6 +43,11 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<()> {
             "--seconds" => {
                 let value = rest.next().context("--seconds needs a number")?;
                 seconds = value.parse().with_context(|| format!("--seconds {value}"))?;
+            }
+            "--seed" => {
+                let value = rest.next().context("--seed needs a number")?;
+                // libFuzzer takes 0 for "choose one".
+                seed = Some(value.parse::<NonZeroU32>().with_context(|| format!("--seed {value}"))?);
             }
             name if name.starts_with('-') => bail!("no option {name}"),
             name => names.push(name),
@@ -50,12 +61,12 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<()> {
     let built = Command::new("cargo").args(["+nightly", "fuzz", "build"]).current_dir(root).status();
     ensure!(built.context("cargo fuzz")?.success(), "the fuzz targets do not build");
     for target in table.iter().filter(|target| names.is_empty() || names.contains(&target.name.as_str())) {
-        run_target(root, target, seconds)?;
+        run_target(root, target, seconds, seed)?;
     }
     Ok(())
 }
 
-fn run_target(root: &Path, target: &Target, seconds: u64) -> Result<()> {
+fn run_target(root: &Path, target: &Target, seconds: u64, seed: Option<NonZeroU32>) -> Result<()> {
     let name = &target.name;
     // The first folder takes what the run finds; the others are read only. Inputs that failed once come first of all.
     let folder = |kind: &str| PathBuf::from("fuzz").join(kind).join(name);
@@ -69,6 +80,9 @@ fn run_target(root: &Path, target: &Target, seconds: u64) -> Result<()> {
     }
     command.args(["--", &format!("-max_total_time={seconds}"), &format!("-timeout={INPUT_LIMIT_SECONDS}")]);
     command.args([&format!("-rss_limit_mb={MEMORY_LIMIT_MB}"), "-print_final_stats=1"]);
+    if let Some(seed) = seed {
+        command.arg(format!("-seed={seed}"));
+    }
     let dictionary = PathBuf::from("fuzz/dictionaries").join(format!("{name}.txt"));
     if root.join(&dictionary).is_file() {
         command.arg(format!("-dict={}", dictionary.display()));
@@ -100,12 +114,27 @@ fn statistics(text: &str) -> String {
     format!("{} runs, coverage {}", executed.unwrap_or("?").trim(), coverage.unwrap_or("?"))
 }
 
-/// The part of libFuzzer's output that tells what went wrong: from the first sign of it, without the backtrace of cargo-fuzz.
+/// What libFuzzer's output tells of a failure, from its first sign on: the panic's message, the error, where the input is and
+/// how to repeat it. Of each backtrace only the first frames, and of long lines (the input's bytes) only the beginning.
 fn reason(text: &str) -> String {
     let signs = ["panicked at", "ERROR:", "error:"];
     let from = text.lines().position(|line| signs.iter().any(|sign| line.contains(sign))).unwrap_or(0);
-    let shown = text.lines().skip(from).take_while(|line| !line.starts_with("Stack backtrace"));
-    shown.take(120).collect::<Vec<_>>().join("\n")
+    let mut frames = 0;
+    let mut shown = Vec::new();
+    for line in text.lines().skip(from) {
+        frames = if is_frame(line) { frames + 1 } else { 0 };
+        if frames <= SHOWN_FRAME_LINES {
+            shown.push(line.chars().take(SHOWN_LINE_CHARS).collect::<String>());
+        }
+    }
+    shown.join("\n")
+}
+
+/// Whether a line is one of a backtrace, as Rust or the sanitizer prints it.
+fn is_frame(line: &str) -> bool {
+    let rest = line.trim_start();
+    rest.len() < line.len()
+        && (rest.starts_with('#') || rest.starts_with("at ") || rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn tail(text: &str, lines: usize) -> String {
@@ -163,6 +192,25 @@ mod tests {
         for target in table() {
             assert!(document.contains(&format!("| `{}` |", target.name)), "{}", target.name);
         }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_message_and_its_input() {
+        let mut output =
+            "INFO: Seed: 1\nthread '<unnamed>' panicked at src/page/verify.rs:7:5:\nno such cell\n".to_owned();
+        for frame in 0..200 {
+            output += &format!("  {frame}: hardwired::page::f\n         at ./src/page/verify.rs:7:5\n");
+        }
+        output += "==9== ERROR: libFuzzer: deadly signal\n";
+        for frame in 0..200 {
+            output += &format!("    #{frame} 0x5581 in main\n");
+        }
+        output += &format!("Test unit written to fuzz/artifacts/page/crash-1\nBase64: {}\n", "A".repeat(10_000));
+        let reason = reason(&output);
+        assert!(reason.starts_with("thread '<unnamed>' panicked at src/page/verify.rs:7:5:\nno such cell\n"));
+        assert!(reason.contains("  0: hardwired::page::f\n") && !reason.contains("  99: "), "{reason}");
+        assert!(reason.contains("deadly signal") && reason.contains("fuzz/artifacts/page/crash-1"));
+        assert!(reason.len() < 6_000, "{}", reason.len());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod config_schema;
 mod features;
 mod fuzz;
 mod fuzz_seeds;
+mod mutants;
 mod sizes;
 mod tidy;
 
@@ -20,8 +21,10 @@ const USAGE: &str = "usage: cargo xtask CHORE
   tidy                                 check the repository: layers, file lengths, unsafe code, documents
   config-schema [--check]              write src/config/schema/generated.rs from data/config-schema.json, or compare
   features                             list the root package's features, one a line
-  fuzz [--seconds N] [TARGET...]       run fuzz targets (default: all, 30 s each) and the canary
+  fuzz [--seconds N] [--seed N] [TARGET...]
+                                       run fuzz targets (default: all, 30 s each) and the canary
   fuzz-seeds                           rebuild fuzz/seeds from tests/data
+  mutants [ROUND...]                   show that the models of the lock-free protocols can fail (minutes)
   sizes                                measure the program with each feature (minutes), into docs/binary-size.md
 ";
 
@@ -46,6 +49,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["features"] => features::run(root),
         ["fuzz", rest @ ..] => fuzz::run(root, rest),
         ["fuzz-seeds"] => fuzz_seeds::run(root),
+        ["mutants", rest @ ..] => mutants::run(root, rest),
         ["sizes"] => sizes::run(root),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

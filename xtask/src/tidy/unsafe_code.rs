@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("src/os.rs", "memory maps, direct I/O, file locks"),
     ("plugins/api/src/registry", "link-time slices"),
     ("tests/hot_path.rs", "an allocator that counts"),
+    ("tests/third_party/names-c/", "a function that C calls"),
     ("python/", "foreign function interface"),
     ("benches/peers/", "foreign function interface"),
 ];

@@ -1,15 +1,16 @@
-//! A third party's program: names the plugin crate once, and finds its extension by name. The argument is a directory for
-//! a database.
+//! A third party's program: names each plugin crate once, and finds their extensions by name. The argument is a directory
+//! for a database.
 
-// Without this line the linker never sees the crate.
+// Without these lines the linker never sees the crates.
+use acme_caseless as _;
 use cellar_keys as _;
 
 use hardwired::extensions::linked;
 use hardwired::{Connection, Result};
 use std::path::Path;
 
-/// As a program would have it that loads the extension from a shared library.
-const EXTENSIONS: &str = "extensions=[/opt/lib/libcellar_keys.so=(early_load=true,config=(oak=1))]";
+/// The first as a program would have it that loads the extension from a shared library.
+const EXTENSIONS: &str = "extensions=[/opt/lib/libcellar_keys.so=(early_load=true,config=(oak=1)),acme-caseless]";
 
 fn open(home: &Path) -> Result<Connection> {
     Connection::builder(home).create(true).config(EXTENSIONS).open()
@@ -26,11 +27,11 @@ fn main() -> Result<()> {
     println!("a new database");
     let connection = open(home)?;
     let session = connection.open_session("")?;
-    session.create("table:wine", "key_format=S,value_format=S")?;
+    session.create("table:wine", "key_format=S,value_format=S,collator=acme-caseless")?;
     session.open_cursor("table:wine", "")?.put("riesling", "dry")?;
     session.checkpoint("")?;
     println!("after the checkpoint");
-    session.open_cursor("table:wine", "")?.put("merlot", "red")?;
+    session.open_cursor("table:wine", "")?.put("Sauvignon", "dry, too")?;
     drop(session);
     connection.close("")?;
     drop(connection);
@@ -39,9 +40,8 @@ fn main() -> Result<()> {
     let connection = open(home)?;
     let session = connection.open_session("")?;
     let mut cursor = session.open_cursor("table:wine", "")?;
-    for key in ["merlot", "riesling"] {
-        let value: Option<String> = cursor.get(key)?;
-        println!("{key}: {value:?}");
+    while cursor.next()? {
+        println!("{}: {}", cursor.get_key::<String>()?, cursor.get_value::<String>()?);
     }
     drop(cursor);
     drop(session);
