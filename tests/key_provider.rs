@@ -257,7 +257,7 @@ fn the_mock_speaks_at_its_verbose_level() {
         ("verbose=-1", "", vec![]),
         ("verbose=-3", "verbose=[all:5]", vec![]),
         ("verbose=1", "", vec![OPEN, NOTHING, NEW, STORED]),
-        ("verbose=1", "verbose=[extension:1]", vec![OPEN, NOTHING, NEW, STORED, UNCHANGED]),
+        ("verbose=1", "verbose=[all:1]", vec![OPEN, NOTHING, NEW, STORED, UNCHANGED]),
         ("verbose=5", "verbose=[all:5]", vec![OPEN, NOTHING, NEW, STORED, UNCHANGED]),
         ("verbose=0", "verbose=[all:5]", vec![OPEN, NOTHING, NEW, STORED]),
     ] {

@@ -46,7 +46,9 @@ pub fn not_built(method: &Method, path: &str, key: &Key, value: Item<'_>) -> Opt
     if !is_column_store && (status(method, path) != Built::DefaultOnly || is_default(key, value)) {
         return None;
     }
-    let (value, method) = (value.source(), method.name);
+    // A boolean's name alone means that it is on.
+    let value = if value.source().is_empty() && matches!(key.rule, Rule::Bool) { "true" } else { value.source() };
+    let method = method.name;
     let what = if is_column_store { " (a column store)" } else { "" };
     Some(Error::unsupported(format!(
         "{method}: '{path}={value}'{what} is valid in WiredTiger but not built in hardwired"

@@ -101,15 +101,15 @@ impl Database {
         if parts.files.iter().any(|file| file == HISTORY_URI) {
             return Err(Error::new(ErrorCode::EBUSY, format!("{uri}: the history store can't be dropped")));
         }
+        let table = parts.is_named_table.then(|| self.known_table(uri)).flatten();
+        let table = table.as_ref().map(|table| self.use_table_exclusively(table)).transpose().map_err(|_| held())?;
+        let files = self.use_exclusively(&parts.files)?;
         if force && parts.is_named_table {
             return Err(Error::unsupported(format!(
                 "drop table with force=true is not supported for complex tables. uri={uri}"
             )));
         }
-        let table = parts.is_named_table.then(|| self.known_table(uri)).flatten();
-        let table = table.as_ref().map(|table| self.use_table_exclusively(table)).transpose().map_err(|_| held())?;
-        let files = self.use_exclusively(&parts.files)?;
-        if !force && files.iter().any(|file| file.awaits_checkpoint()) {
+        if files.iter().any(|file| file.awaits_checkpoint()) {
             return Err(self.dirty_error());
         }
         let trees = parts.files.iter().filter(|file| file.starts_with(TREE_PREFIX));

@@ -80,8 +80,8 @@ impl Session {
         })
     }
 
-    /// Drops an object and removes its files. Keys: `force` (no error for a missing object; changes since the last
-    /// checkpoint are discarded), `remove_files`. Not part of a transaction.
+    /// Drops an object and removes its files. Keys: `force` (no error for a missing object), `remove_files`,
+    /// `remove_shared`, `lock_wait`, `checkpoint_wait`. Not part of a transaction.
     ///
     /// # Errors
     /// `ENOENT`; `EBUSY` while a cursor is open on the object, and for one that was changed since the last checkpoint.

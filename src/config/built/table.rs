@@ -272,7 +272,7 @@ const ALTER: &[Entry] = &[
 ];
 
 const BEGIN: &[Entry] = &[
-    ("ignore_prepare", NO_TIMESTAMPS),
+    ("ignore_prepare", Supported),
     ("isolation", Supported),
     ("name", LABEL),
     ("no_timestamp", NO_TIMESTAMPS),
@@ -314,8 +314,8 @@ const OPEN_CURSOR: &[Entry] = &[
     // Refused where the cursor is opened: first comes whether the value is one at all.
     ("bulk", Supported),
     ("checkpoint", Supported),
-    ("checkpoint_use_history", NO_TIMESTAMPS),
     ("checkpoint_wait", OFF),
+    ("debug.checkpoint_read_timestamp", Supported),
     ("dump", Supported),
     ("incremental.consolidate", OFF),
     ("incremental.granularity", OFF),

@@ -79,7 +79,18 @@ const PLACES: &[(&str, &[Place])] = &[
             (&["terminate"], "extensions/load.rs", "request.{}"),
         ],
     ),
-    ("WT_CONNECTION.close", &[(&["final_flush"], "connection/close.rs", ".bool_or(\"{}\"")]),
+    ("WT_CONNECTION.close", &[(&["final_flush", "use_timestamp"], "connection/close.rs", ".bool_or(\"{}\"")]),
+    (
+        "WT_CONNECTION.set_timestamp",
+        &[
+            (&["durable_timestamp"], "txn/timestamp.rs", "given(&config, \"durable\")"),
+            (&["force"], "txn/timestamp.rs", "bool_or(\"{}\""),
+            (&["oldest_timestamp"], "txn/timestamp.rs", "given(&config, \"oldest\")"),
+            (&["stable_timestamp"], "txn/timestamp.rs", "given(&config, \"stable\")"),
+        ],
+    ),
+    ("WT_CONNECTION.query_timestamp", &[(&["get"], "connection/mod.rs", "text_or(\"{}\"")]),
+    ("WT_SESSION.timestamp_transaction", &[(&["read_timestamp"], "session/timestamp.rs", "given(&config, \"read\")")]),
     ("WT_CONNECTION.open_session", &[(&["isolation"], "session/calls.rs", "text_or(\"{}\"")]),
     (
         "WT_SESSION.create",
@@ -139,7 +150,8 @@ const PLACES: &[(&str, &[Place])] = &[
     (
         "WT_SESSION.begin_transaction",
         &[
-            (&["isolation"], "session/transaction.rs", "text_or(\"{}\""),
+            (&["ignore_prepare", "isolation"], "session/transaction.rs", "text_or(\"{}\""),
+            (&["read_timestamp", "roundup_timestamps.read"], "session/transaction.rs", "value(\"{}\")"),
             (&["sync"], "session/transaction.rs", "get(\"{}\")"),
         ],
     ),
@@ -148,7 +160,7 @@ const PLACES: &[(&str, &[Place])] = &[
         "WT_SESSION.checkpoint",
         &[
             (&["drop"], "checkpoint/mod.rs", "get(\"{}\")"),
-            (&["force"], "checkpoint/mod.rs", "bool_or(\"{}\""),
+            (&["force", "use_timestamp"], "checkpoint/mod.rs", "bool_or(\"{}\""),
             (&["name"], "checkpoint/mod.rs", "text_or(\"{}\""),
             (
                 &["flush_tier.enabled", "flush_tier.force", "flush_tier.sync", "flush_tier.timeout"],
@@ -169,7 +181,11 @@ const PLACES: &[(&str, &[Place])] = &[
     (
         "WT_SESSION.open_cursor",
         &[
-            (&["bulk", "checkpoint", "dump"], "cursor/open.rs", "config.text_or(\"{}\""),
+            (
+                &["bulk", "checkpoint", "debug.checkpoint_read_timestamp", "dump"],
+                "cursor/open.rs",
+                "config.text_or(\"{}\"",
+            ),
             (&["overwrite", "raw", "readonly"], "cursor/open.rs", "config.bool_or(\"{}\""),
         ],
     ),

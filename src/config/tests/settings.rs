@@ -155,7 +155,6 @@ fn session_and_transaction_levels() {
 fn cursor_drop_and_verify_calls() {
     let cursor = CursorSettings::parse("overwrite=false,raw,readonly=true").unwrap();
     assert_eq!(cursor, CursorSettings { append: false, overwrite: false, raw: true, readonly: true });
-    assert_eq!(CursorSettings::parse("bulk").unwrap_err().code(), ErrorCode::ENOTSUP);
     let drop = DropSettings::parse("force,lock_wait=false").unwrap();
     assert_eq!(drop, DropSettings { force: true, remove_files: true, checkpoint_wait: true, lock_wait: false });
     let verify = VerifySettings::parse("strict").unwrap();
