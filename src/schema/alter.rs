@@ -109,7 +109,7 @@ impl Database {
                 "drop table with force=true is not supported for complex tables. uri={uri}"
             )));
         }
-        if files.iter().any(|file| file.awaits_checkpoint()) {
+        if !force && files.iter().any(|file| file.awaits_checkpoint()) {
             return Err(self.dirty_error());
         }
         let trees = parts.files.iter().filter(|file| file.starts_with(TREE_PREFIX));

@@ -80,7 +80,7 @@ impl Session {
         })
     }
 
-    /// Drops an object and removes its files. Keys: `force` (no error for a missing object), `remove_files`,
+    /// Drops an object and removes its files. Keys: `force` (no error for a missing object; changes since the last checkpoint are discarded), `remove_files`,
     /// `remove_shared`, `lock_wait`, `checkpoint_wait`. Not part of a transaction.
     ///
     /// # Errors
